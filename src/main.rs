@@ -1,0 +1,3 @@
+//! The charm's `dispatch`.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! The suite: one binary, one module a subject.
+
+mod agent;
+mod charm_archive;
+mod floors;
+mod hook_tools;
+mod openpgp;
+mod pebble_client;
+mod pebble_stand_in;
+mod pod;
+mod s3;
+mod story;

@@ -1,0 +1,13 @@
+//! The test house: a simulated Juju agent and pod, a Pebble stand-in, S3 servers, and a Matrix client.
+//!
+//! It knows Juju, Pebble, S3, Kubernetes and Matrix, and does not know our charm, except to start it.
+
+pub mod charm_archive;
+pub mod demo;
+pub mod juju;
+pub mod matrix;
+pub mod parts;
+pub mod pebble;
+pub mod pod;
+pub mod s3;
+pub mod world;
