@@ -1,1 +1,43 @@
-//! To be written.
+//! The room that speaks to an S3 store: relation data in, objects in and out.
+//!
+//! ```text
+//! relation data --Params::parse--> Params --Bucket::open--> Bucket --begin--> Upload --complete--> Completed
+//!                                                             |--- get ---> Download
+//!                                                             '--- list, head, put, delete, open_uploads
+//! ```
+//!
+//! The use cases of `backup` call it. Keys go in and come out relative to the relation's `path`, so nothing outside that
+//! prefix can be read, listed or deleted by mistake. The room knows stores, not backups: it gives keys no meaning. It
+//! never reads the environment (a proxy is handed in), never stores or logs a key of the relation, and never calls an
+//! upload good which the store did not confirm.
+
+mod authorities;
+mod bucket;
+mod buffers;
+mod client;
+mod diagnosis;
+mod download;
+mod endpoint;
+mod error;
+mod limits;
+mod listing;
+mod parts;
+mod params;
+mod proxy;
+mod trust;
+mod upload;
+mod uploads;
+mod wire;
+
+pub use authorities::Authority;
+pub use bucket::{Bucket, Deletion, Object, Undeleted};
+pub use download::Download;
+pub use endpoint::Endpoint;
+pub use error::{Cause, S3Error, TlsReason};
+pub use limits::Limits;
+pub use listing::{Listing, Page};
+pub use params::{Params, Problem, UriStyle};
+pub use parts::PartPlan;
+pub use proxy::{Proxy, ProxyError};
+pub use upload::{Completed, Upload};
+pub use uploads::OpenUpload;

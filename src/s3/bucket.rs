@@ -1,0 +1,254 @@
+//! One bucket, or the part of it below the relation's path.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::client::{self, Manner};
+use super::diagnosis::Scene;
+use super::download::Download;
+use super::error::S3Error;
+use super::limits::Limits;
+use super::listing::Listing;
+use super::params::Params;
+use super::parts::Digests;
+use super::proxy::Proxy;
+
+/// The most keys that a store takes in one deletion.
+const DELETED_AT_ONCE: usize = 1000;
+
+/// A bucket below the relation's path; cheap to clone, and all clones share their connections.
+///
+/// Every key that goes in or comes out is relative to that path.
+#[derive(Debug, Clone)]
+pub struct Bucket(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    scene: Scene,
+    limits: Limits,
+    name: String,
+    /// The path with a slash behind it, or nothing.
+    root: String,
+    tls: bool,
+}
+
+/// What a store tells about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The key, relative to the relation's path.
+    pub key: String,
+    /// The size in bytes.
+    pub size: u64,
+    /// The store's tag of the content, without quotes.
+    pub etag: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+}
+
+/// What came of a deletion.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Deletion {
+    /// How many of the keys are gone now, whether or not they were there.
+    pub deleted: usize,
+    /// The keys that the store kept.
+    pub failed: Vec<Undeleted>,
+}
+
+/// An object that the store did not delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undeleted {
+    /// The key, relative to the relation's path.
+    pub key: String,
+    /// The store's error code.
+    pub code: String,
+}
+
+impl Bucket {
+    /// Makes a bucket ready for use; no request is sent.
+    #[must_use]
+    pub fn open(params: &Params, proxy: &Proxy, limits: Limits) -> Self {
+        let root = if params.path().is_empty() { String::new() } else { format!("{}/", params.path()) };
+        Self(Arc::new(Inner {
+            client: client::client(params, proxy, &limits),
+            scene: Scene::new(params),
+            limits,
+            name: params.bucket().to_owned(),
+            root,
+            tls: params.is_tls(),
+        }))
+    }
+
+    /// Asks whether the bucket exists and may be listed; the answer, good or bad, comes within [`Limits::head`].
+    ///
+    /// It lists one key below the path instead of sending HEAD, because an answer to HEAD has no body that could tell a
+    /// wrong secret from a forbidden bucket, and because a key may be allowed to list below its prefix only.
+    pub async fn head(&self) -> Result<(), S3Error> {
+        let call = self.client().list_objects_v2().bucket(self.name()).prefix(&self.0.root).max_keys(1);
+        let sent = call.customize().config_override(Manner::Head.config(self.limits())).send().await;
+        sent.map(drop).map_err(|error| self.explain("list the bucket", None, &error))
+    }
+
+    /// Writes a small object in one request and gives its tag.
+    ///
+    /// The bytes travel with their CRC32C, and the tag is held against their MD5 where it is one.
+    pub async fn put(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
+        let task = format!("write {key}");
+        let digests = Digests::of(&content);
+        let call = self.client().put_object().bucket(self.name()).key(self.full(key));
+        let call = call.checksum_crc32_c(digests.crc32c()).body(ByteStream::from(content));
+        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let answer = sent.map_err(|error| self.explain(&task, None, &error))?;
+        let encrypted = answer.server_side_encryption().is_some();
+        if !digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
+            return Err(S3Error::PartAltered { key: key.to_owned(), part: 1 });
+        }
+        Ok(answer.e_tag().map(unquoted))
+    }
+
+    /// Opens an object for reading.
+    pub async fn get(&self, key: &str) -> Result<Download, S3Error> {
+        let call = self.client().get_object().bucket(self.name()).key(self.full(key));
+        let sent = call.customize().config_override(Manner::Data.config(self.limits())).send().await;
+        let answer = sent.map_err(|error| self.explain(&format!("read {key}"), Some(key), &error))?;
+        let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
+        let etag = answer.e_tag().map(unquoted);
+        Ok(Download::new(self.clone(), key, size, etag, answer.body))
+    }
+
+    /// What the store tells about one object, or nothing when there is none.
+    pub async fn stat(&self, key: &str) -> Result<Option<Object>, S3Error> {
+        let call = self.client().head_object().bucket(self.name()).key(self.full(key));
+        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) => match self.explain(&format!("look at {key}"), Some(key), &error) {
+                S3Error::NotFound { .. } => return Ok(None),
+                other => return Err(other),
+            },
+        };
+        Ok(Some(Object {
+            key: key.to_owned(),
+            size: answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+            etag: answer.e_tag().map(unquoted),
+            modified: answer.last_modified().and_then(timestamp),
+        }))
+    }
+
+    /// Lists all objects whose keys begin with a prefix, page by page.
+    #[must_use]
+    pub fn list(&self, prefix: &str) -> Listing {
+        Listing::new(self.clone(), prefix, false)
+    }
+
+    /// Lists what lies directly below a prefix: objects, and the names that go on behind a further slash.
+    #[must_use]
+    pub fn list_level(&self, prefix: &str) -> Listing {
+        Listing::new(self.clone(), prefix, true)
+    }
+
+    /// Deletes objects, up to a thousand a request; a missing one counts as deleted.
+    ///
+    /// A failed request ends it with an error; objects that the store keeps are told one by one.
+    pub async fn delete<K: AsRef<str>>(&self, keys: &[K]) -> Result<Deletion, S3Error> {
+        let mut outcome = Deletion::default();
+        for batch in keys.chunks(DELETED_AT_ONCE) {
+            let failed = self.delete_batch(batch).await?;
+            outcome.deleted += batch.len().saturating_sub(failed.len());
+            outcome.failed.extend(failed);
+        }
+        Ok(outcome)
+    }
+
+    async fn delete_batch<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
+        let task = "delete objects";
+        let identifiers: Result<Vec<_>, _> =
+            keys.iter().map(|key| ObjectIdentifier::builder().key(self.full(key.as_ref())).build()).collect();
+        let delete = identifiers.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+        let delete = delete.map_err(|error| self.explain(task, None, &unbuilt(error)))?;
+        let call = self.client().delete_objects().bucket(self.name()).delete(delete);
+        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let answer = sent.map_err(|error| self.explain(task, None, &error))?;
+        let kept = answer.errors().iter().filter(|error| error.code() != Some("NoSuchKey"));
+        Ok(kept
+            .map(|error| Undeleted {
+                key: self.relative(error.key().unwrap_or_default()).to_owned(),
+                code: self.0.scene.cleared(error.code().unwrap_or("no code")),
+            })
+            .collect())
+    }
+
+    /// Where a key lies, as an operator would write it: `s3://bucket/path/key`.
+    #[must_use]
+    pub fn location(&self, key: &str) -> String {
+        format!("s3://{}/{}", self.0.name, self.full(key))
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.0.tls
+    }
+
+    pub(super) fn scene(&self) -> &Scene {
+        &self.0.scene
+    }
+
+    /// The key as the store knows it.
+    pub(super) fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.0.root)
+    }
+
+    /// The key as our callers know it.
+    pub(super) fn relative<'a>(&self, key: &'a str) -> &'a str {
+        key.strip_prefix(&self.0.root).unwrap_or(key)
+    }
+
+    /// Whether a store's key lies below the path.
+    pub(super) fn holds(&self, key: &str) -> bool {
+        key.starts_with(&self.0.root)
+    }
+
+    pub(super) fn explain<E>(&self, task: &str, key: Option<&str>, error: &SdkError<E, HttpResponse>) -> S3Error
+    where
+        E: ProvideErrorMetadata,
+    {
+        let explained = self.0.scene.explain(task, key, error);
+        tracing::debug!(task, error = %explained, "store call failed");
+        explained
+    }
+}
+
+/// A tag without the quotes that HTTP puts around it.
+pub(super) fn unquoted(tag: &str) -> String {
+    tag.trim_matches('"').to_owned()
+}
+
+pub(super) fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), 0).ok()
+}
+
+/// A request that could not be built, as the SDK would report it.
+pub(super) fn unbuilt(
+    error: aws_sdk_s3::error::BuildError,
+) -> SdkError<aws_sdk_s3::error::ErrorMetadata, HttpResponse> {
+    SdkError::construction_failure(error)
+}

@@ -1,0 +1,110 @@
+//! The SDK's client and its settings: nothing in it comes from the environment.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Config, Credentials, Region, StalledStreamProtectionConfig,
+    interceptors::InterceptorContext,
+    retry::{ClassifyRetry, RetryAction, RetryConfig},
+    timeout::TimeoutConfig,
+};
+use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
+use secrecy::ExposeSecret as _;
+
+use super::diagnosis;
+use super::limits::Limits;
+use super::params::{Params, UriStyle};
+use super::proxy::Proxy;
+use super::trust;
+use super::wire::{self, Reached};
+
+/// Makes the client of one bucket. No request is sent.
+pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits) -> Client {
+    let reached = Reached::default();
+    let tls = params.is_tls();
+    let http = wire::client(trust::context(tls, params.authorities()), proxy.config(tls), limits.connect, reached.clone());
+    let credentials = Credentials::new(
+        params.access_key().expose_secret(),
+        params.secret_key().expose_secret(),
+        None,
+        None,
+        "relation",
+    );
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(params.region().to_owned()))
+        .credentials_provider(credentials)
+        .force_path_style(params.style() == UriStyle::Path)
+        .http_client(http)
+        .retry_classifier(Hopeless { reached })
+        // The connector watches progress itself, sending included.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Some(endpoint) = params.endpoint() {
+        config = config.endpoint_url(endpoint.to_string());
+    }
+    Client::from_conf(config.build())
+}
+
+/// How patiently a call is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Manner {
+    /// Someone waits for the answer: everything within [`Limits::head`].
+    Head,
+    /// A small call.
+    Control,
+    /// A part or an object.
+    Data,
+    /// Putting an upload's parts together.
+    Complete,
+}
+
+impl Manner {
+    /// The settings of one call.
+    pub(super) fn config(self, limits: &Limits) -> Builder {
+        let timeouts = TimeoutConfig::builder();
+        let (timeouts, attempts) = match self {
+            Self::Head => (timeouts.read_timeout(limits.head).operation_timeout(limits.head), limits.control_attempts),
+            Self::Control => (patient(timeouts, limits.control, limits.control), limits.control_attempts),
+            Self::Data => (patient(timeouts, limits.silence, limits.part), limits.part_attempts),
+            Self::Complete => (patient(timeouts, limits.complete, limits.complete), limits.control_attempts),
+        };
+        let retries = RetryConfig::standard()
+            .with_max_attempts(attempts)
+            .with_initial_backoff(limits.first_pause)
+            .with_max_backoff(limits.longest_pause);
+        Config::builder().timeout_config(timeouts.build()).retry_config(retries)
+    }
+}
+
+fn patient(
+    timeouts: aws_sdk_s3::config::timeout::TimeoutConfigBuilder,
+    silence: Duration,
+    attempt: Duration,
+) -> aws_sdk_s3::config::timeout::TimeoutConfigBuilder {
+    timeouts.read_timeout(silence).operation_attempt_timeout(attempt)
+}
+
+/// Forbids to retry what no retry can mend.
+#[derive(Debug)]
+struct Hopeless {
+    reached: Reached,
+}
+
+impl ClassifyRetry for Hopeless {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(|outcome| outcome.err());
+        match error.and_then(|error| error.as_connector_error()) {
+            Some(error) if diagnosis::is_permanent(error, self.reached.get()) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "what no retry can mend"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}

@@ -1,0 +1,49 @@
+//! How long this room waits and how often it tries.
+
+use std::time::Duration;
+
+/// The time-outs and the numbers of attempts. The default is what production uses.
+///
+/// Two rules stand behind the numbers. A question that bad input can spoil (wrong host, wrong port, wrong certificate)
+/// is answered within three seconds. And data on its way is given up only when nothing moves any more, however long a
+/// part takes in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Name resolution, connection and TLS handshake together.
+    pub connect: Duration,
+    /// The question whether the bucket can be used, with all of its attempts.
+    pub head: Duration,
+    /// One attempt of a small call: a listing's page, a deletion, a small object.
+    pub control: Duration,
+    /// The longest silence while a part or an object is on its way: no byte sent, none received.
+    pub silence: Duration,
+    /// One attempt to put an upload's parts together, which stores do by copying.
+    pub complete: Duration,
+    /// One attempt to send one part, even if it never quite falls silent.
+    pub part: Duration,
+    /// Attempts of a small call.
+    pub control_attempts: u32,
+    /// Attempts of a part.
+    pub part_attempts: u32,
+    /// The longest pause before the first retry; it doubles from one to the next, and each pause is a random share of it.
+    pub first_pause: Duration,
+    /// The longest pause before any retry.
+    pub longest_pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_millis(2_500),
+            head: Duration::from_millis(2_800),
+            control: Duration::from_secs(30),
+            silence: Duration::from_secs(60),
+            complete: Duration::from_secs(15 * 60),
+            part: Duration::from_secs(60 * 60),
+            control_attempts: 4,
+            part_attempts: 8,
+            first_pause: Duration::from_millis(300),
+            longest_pause: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+
+use super::*;
+
+const BASE: [(&str, &str); 4] =
+    [("access-key", "planted-key"), ("secret-key", "planted-secret"), ("bucket", "demo"), ("endpoint", "http://s3:9000")];
+
+/// A good databag with some values changed; an empty value takes the key away.
+fn databag(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = BASE.iter().chain(changes);
+    let mut databag: BTreeMap<String, String> = pairs.map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    databag.retain(|key, value| !value.is_empty() || key.starts_with('-'));
+    databag
+}
+
+/// The outcome as text: what was understood, or each problem with its hint.
+fn told(changes: &[(&str, &str)]) -> String {
+    match Params::parse(&databag(changes)) {
+        Ok(params) => {
+            let certificates = params.authorities().len();
+            format!("{} {} region={} path={:?} {:?} certificates={certificates}", params.store(), params.bucket(), params.region(), params.path(), params.style())
+        }
+        Err(problems) => problems.iter().fold(String::new(), |mut text, problem| {
+            let _ = writeln!(text, "{problem} -> {}", problem.hint);
+            text
+        }),
+    }
+}
+
+#[test]
+fn good_data_is_understood_with_its_defaults() {
+    insta::assert_snapshot!(told(&[]), @r#"http://s3:9000 demo region=us-east-1 path="" Path certificates=0"#);
+    insta::assert_snapshot!(
+        told(&[("endpoint", ""), ("region", "eu-west-1")]),
+        @r#"https://s3.eu-west-1.amazonaws.com demo region=eu-west-1 path="" Host certificates=0"#
+    );
+    insta::assert_snapshot!(
+        told(&[("endpoint", " https://S3.Example.com:443/sub/ "), ("region", "garage"), ("path", "//a///b c/"), ("s3-uri-style", "Host")]),
+        @r#"https://s3.example.com:443/sub demo region=garage path="a/b c" Host certificates=0"#
+    );
+    insta::assert_snapshot!(
+        told(&[("endpoint", "https://s3.eu-north-1.amazonaws.com")]),
+        @r#"https://s3.eu-north-1.amazonaws.com demo region=eu-north-1 path="" Path certificates=0"#
+    );
+    insta::assert_snapshot!(told(&[("endpoint", "http://[::1]:9000")]), @r#"http://[::1]:9000 demo region=us-east-1 path="" Path certificates=0"#);
+}
+
+#[test]
+fn unknown_keys_and_bookkeeping_are_ignored() {
+    assert_eq!(told(&[("data", "{]"), ("lib-version", "1.0"), ("storage-class", "X")]), told(&[]));
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once() {
+    let problems = Params::parse(&BTreeMap::new()).map(drop).expect_err("nothing is set");
+    insta::assert_snapshot!(problems.iter().map(|p| format!("{p} -> {}\n", p.hint)).collect::<String>(), @r"
+    access-key is missing -> set access-key at the S3 integrator
+    secret-key is missing -> set secret-key at the S3 integrator
+    bucket is missing -> set bucket at the S3 integrator
+    endpoint is missing, and so is region -> set endpoint to the store's URL, or region for AWS
+    ");
+}
+
+#[test]
+fn everything_that_is_malformed_is_named_at_once() {
+    insta::assert_snapshot!(
+        told(&[
+            ("access-key", "planted key"), ("secret-key", "planted\nsecret"), ("bucket", "demo/backups"), ("endpoint", "s3.example.com"),
+            ("region", "eu west"), ("path", "a/../b"), ("s3-uri-style", "virtual"), ("tls-ca-chain", "[\"x\"]"),
+        ]),
+        @r"
+    access-key has a blank or another character that no key has -> enter access-key again, without blanks and line ends
+    secret-key has a blank or another character that no key has -> enter secret-key again, without blanks and line ends
+    bucket is not a bucket's name: demo/backups -> give the bucket's bare name; a prefix inside it belongs into path
+    endpoint has no scheme: s3.example.com -> write https://s3.example.com or, without TLS, http://
+    region is not a region's name: eu west -> give a name as us-east-1, or none
+    path has a segment . or ..: a/../b -> give a plain prefix as backups/synapse
+    s3-uri-style is neither path nor host: virtual -> set s3-uri-style to path or host, or leave it out
+    tls-ca-chain has a bad entry, number 1: it is neither PEM, nor JSON, nor base64 -> give the certificates of the store's authority in PEM form, or their base64
+    "
+    );
+}
+
+#[test]
+fn each_way_to_spoil_an_endpoint_has_its_own_words() {
+    let words = [
+        "ftp://s3", "http://", "https://user:planted@s3", "user:planted@s3", "http://s3:0", "http://s3:99999", "http://s3:", "http://s3:+9",
+        "http://a b", "http://s3/?x=1", "http://s3/demo", "http://[::1", "http://-s3", "http:///x",
+    ]
+    .map(|endpoint| told(&[("endpoint", endpoint)]))
+    .concat();
+    assert!(!words.contains("planted"), "{words}");
+    insta::assert_snapshot!(words, @r"
+    endpoint has neither the scheme http nor https: ftp -> write https:// or http://
+    endpoint has no host: http:// -> write https:// and the store's host
+    endpoint has a user or a password in it -> give keys as access-key and secret-key only
+    endpoint has no scheme: s3 -> write https://s3 or, without TLS, http://
+    endpoint has no valid port: s3:0 -> give a port between 1 and 65535, or none
+    endpoint has no valid port: s3:99999 -> give a port between 1 and 65535, or none
+    endpoint has no valid port: s3: -> give a port between 1 and 65535, or none
+    endpoint has no valid port: s3:+9 -> give a port between 1 and 65535, or none
+    endpoint is not a URL: http://a b -> write scheme, host and port as in https://s3.example.com:9000
+    endpoint has a query or a fragment -> give scheme, host and port only
+    endpoint ends in the bucket's name: http://s3/demo -> give the store's URL without the bucket
+    endpoint has no valid port: [::1 -> give a port between 1 and 65535, or none
+    endpoint is not a URL: http://-s3 -> write scheme, host and port as in https://s3.example.com:9000
+    endpoint has no host: http:///x -> write https:// and the store's host
+    ");
+}
+
+#[test]
+fn a_chain_of_certificates_is_read_in_every_form_that_is_in_use() {
+    let der = |index: usize| webpki_root_certs::TLS_SERVER_ROOT_CERTS[index].to_vec();
+    let pem = |index: usize| {
+        let body = STANDARD.encode(der(index));
+        let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    };
+    let json = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
+    let both = pem(0) + &pem(1);
+    let forms = [
+        ("one PEM", pem(0), 1),
+        ("two PEMs in one text", both.clone(), 2),
+        ("PEM with written-out line ends", both.replace('\n', "\\n"), 2),
+        ("JSON of PEMs", json(&[pem(0), pem(1)]), 2),
+        ("JSON of one bundle", json(&[both.clone()]), 2),
+        ("JSON of base64 of PEM", json(&[STANDARD.encode(pem(0)), STANDARD.encode(pem(1))]), 2),
+        ("JSON of base64 of DER", json(&[STANDARD.encode(der(0))]), 1),
+        ("JSON text", serde_json::to_string(&both).unwrap_or_default(), 2),
+        ("base64 of JSON", STANDARD.encode(json(&[pem(0)])), 1),
+        ("base64 of PEM", STANDARD.encode(&both), 2),
+        ("base64 of DER", STANDARD.encode(der(0)), 1),
+        ("base64 in lines", STANDARD.encode(&both).replace("LS0", "LS0\n"), 2),
+    ];
+    for (form, text, count) in forms {
+        let params = Params::parse(&databag(&[("tls-ca-chain", &text)]));
+        assert_eq!(params.map(|params| params.authorities().len()).ok(), Some(count), "{form}");
+    }
+}
+
+#[test]
+fn a_chain_that_cannot_be_trusted_is_refused_with_its_reason() {
+    let deep = (0..6).fold("x".to_owned(), |text, _| serde_json::to_string(&[text]).unwrap_or_default());
+    let words = [
+        "[]", "[1]", "{}", "hello", "aGVsbG8=", "[\"\"]", &deep, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nAAAA", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+    ]
+    .map(|chain| told(&[("tls-ca-chain", chain)]).split(" -> ").next().unwrap_or_default().to_owned() + "\n")
+    .concat();
+    insta::assert_snapshot!(words, @r"
+    tls-ca-chain has no certificate in it
+    tls-ca-chain has an entry that is not a text: number 1
+    tls-ca-chain is neither PEM, nor JSON, nor base64
+    tls-ca-chain is neither PEM, nor JSON, nor base64
+    tls-ca-chain is the base64 of something that is not a certificate
+    tls-ca-chain has no certificate in it
+    tls-ca-chain has a bad entry, number 1: it has an entry that is not a text: number 1
+    tls-ca-chain has a damaged certificate, number 1
+    tls-ca-chain has a damaged certificate, number 1
+    tls-ca-chain has no certificate in it
+    ");
+}
+
+#[test]
+fn debug_forms_show_no_secret() {
+    let text = format!("{:?}", Params::parse(&databag(&[])));
+    assert!(text.contains("demo") && !text.contains("planted"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn any_databag_ends_in_an_answer(key in "[a-z-]{0,12}", value in any::<String>(), pick in 0..8_usize) {
+        let known = ["access-key", "secret-key", "bucket", "endpoint", "region", "path", "s3-uri-style", "tls-ca-chain"];
+        let _ = Params::parse(&databag(&[(known[pick], &value), (&key, &value)]));
+    }
+
+    #[test]
+    fn a_path_that_is_taken_has_no_odd_segment(path in "[a-z./ ]{0,20}") {
+        if let Ok(params) = Params::parse(&databag(&[("path", &path)])) {
+            prop_assert!(params.path().is_empty() || params.path().split('/').all(|s| !s.is_empty() && s != "." && s != ".."));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_taken_is_a_url(text in "(https?://)?[a-zA-Z0-9.:@/?#\\[\\]_ -]{0,24}") {
+        if let Ok(params) = Params::parse(&databag(&[("endpoint", &text)])) {
+            prop_assert!(params.store().parse::<hyper::Uri>().is_ok_and(|uri| uri.host().is_some()), "{}", params.store());
+        }
+    }
+}

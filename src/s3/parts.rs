@@ -1,0 +1,161 @@
+//! How an object is cut into parts, and what is known of a part before it is sent; pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::{CrcAlgorithm, checksum};
+use md5::{Digest as _, Md5};
+
+const MIB: u64 = 1 << 20;
+
+/// The size of an upload's parts, decided before it starts.
+///
+/// Holds: a whole number of MiB between 5 MiB and 5 GiB. All parts but the last have this size, because some stores
+/// demand it, and there are at most 900 of them, because some stores take no more than 1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartPlan {
+    part: u64,
+}
+
+impl PartPlan {
+    /// The most parts of an upload.
+    pub const MOST_PARTS: u64 = 900;
+    /// The smallest part that stores take, unless it is the last.
+    pub const SMALLEST: u64 = 5 * MIB;
+    /// The largest part that stores take.
+    pub const LARGEST: u64 = 5 * 1024 * MIB;
+    /// The part that is right unless the object is huge.
+    pub const DEFAULT: u64 = 16 * MIB;
+
+    /// The plan for an object of about this size: the default part, or as much more as the size demands.
+    ///
+    /// The estimate should be an upper bound; the plan adds no reserve. An object beyond the largest plan's capacity
+    /// (about 4.4 TiB) gets that plan.
+    #[must_use]
+    pub fn for_size(estimate: u64) -> Self {
+        Self::of_parts(estimate.div_ceil(Self::MOST_PARTS).max(Self::DEFAULT))
+    }
+
+    /// The plan with parts of this size, brought to a whole number of MiB and into the limits.
+    #[must_use]
+    pub fn of_parts(bytes: u64) -> Self {
+        let clamped = bytes.clamp(Self::SMALLEST, Self::LARGEST);
+        Self { part: clamped.div_ceil(MIB) * MIB }
+    }
+
+    /// The size of every part but the last.
+    #[must_use]
+    pub fn part_size(self) -> u64 {
+        self.part
+    }
+
+    /// The most bytes that an upload of this plan can take.
+    #[must_use]
+    pub fn capacity(self) -> u64 {
+        self.part * Self::MOST_PARTS
+    }
+
+    /// The number of parts that an object of this size has; an empty one has one, too.
+    #[must_use]
+    pub fn parts(self, size: u64) -> u64 {
+        size.div_ceil(self.part).max(1)
+    }
+}
+
+impl Default for PartPlan {
+    fn default() -> Self {
+        Self { part: Self::DEFAULT }
+    }
+}
+
+/// What we know of a part's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Digests {
+    md5: String,
+    crc32c: String,
+}
+
+impl Digests {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let md5 = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
+        let crc = checksum(CrcAlgorithm::Crc32Iscsi, bytes) & u64::from(u32::MAX);
+        Self { md5, crc32c: STANDARD.encode(&crc.to_be_bytes()[4..]) }
+    }
+
+    /// The CRC32C as S3 writes it.
+    pub(super) fn crc32c(&self) -> &str {
+        &self.crc32c
+    }
+
+    /// Whether a store's answer is about the same bytes.
+    ///
+    /// A tag is compared only when it looks like an MD5 and the store did not encrypt, which makes it something else. A
+    /// checksum that the store left out is no sign of anything.
+    pub(super) fn agree(&self, etag: Option<&str>, crc32c: Option<&str>, encrypted: bool) -> bool {
+        let tag = etag.unwrap_or_default().trim_matches('"').to_ascii_lowercase();
+        let is_md5 = tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit());
+        (encrypted || !is_md5 || tag == self.md5) && crc32c.is_none_or(|value| value == self.crc32c)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_default_plan_serves_up_to_fourteen_gib() {
+        let plan = PartPlan::for_size(14 << 30);
+        assert_eq!((plan.part_size(), plan.capacity() / MIB), (16 * MIB, 14_400));
+        assert_eq!(PartPlan::for_size(0), PartPlan::default());
+        assert_eq!(PartPlan::for_size(15 << 30).part_size(), 18 * MIB);
+    }
+
+    #[test]
+    fn digests_are_written_as_s3_writes_them() {
+        let digests = Digests::of(b"123456789");
+        assert_eq!(digests.crc32c(), "4waSgw==");
+        assert!(digests.agree(Some("\"25f9e794323b453885f5181f1b624d0b\""), Some("4waSgw=="), false));
+    }
+
+    #[test]
+    fn only_a_tag_that_is_an_md5_is_compared() {
+        let digests = Digests::of(b"123456789");
+        let other = "00000000000000000000000000000000";
+        assert!(!digests.agree(Some(other), None, false));
+        assert!(digests.agree(Some(other), None, true));
+        assert!(digests.agree(Some("00000000000000000000000000000000-1"), None, false));
+        assert!(digests.agree(None, None, false));
+        assert!(!digests.agree(None, Some("AAAAAA=="), false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_estimate_fits_its_plan(estimate in 0..=PartPlan::LARGEST * PartPlan::MOST_PARTS) {
+            let plan = PartPlan::for_size(estimate);
+            prop_assert!(plan.capacity() >= estimate);
+            prop_assert!(plan.parts(estimate) <= PartPlan::MOST_PARTS);
+        }
+
+        #[test]
+        fn any_plan_keeps_the_limits_of_stores(bytes in any::<u64>()) {
+            let plan = PartPlan::of_parts(bytes);
+            prop_assert!((PartPlan::SMALLEST..=PartPlan::LARGEST).contains(&plan.part_size()));
+            prop_assert_eq!(plan.part_size() % MIB, 0);
+            prop_assert_eq!(plan.parts(plan.capacity()), PartPlan::MOST_PARTS);
+        }
+
+        #[test]
+        fn parts_add_up_to_the_object(size in 1..1_u64 << 40, part in 5..2048_u64) {
+            let plan = PartPlan::of_parts(part * MIB);
+            let (parts, part) = (plan.parts(size), plan.part_size());
+            prop_assert!((parts - 1) * part < size && size <= parts * part);
+        }
+
+        #[test]
+        fn a_larger_estimate_never_gets_smaller_parts(a in any::<u64>(), b in any::<u64>()) {
+            prop_assert!(PartPlan::for_size(a.min(b)).part_size() <= PartPlan::for_size(a.max(b)).part_size());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The HTTP connector: the SDK's own, with a watch on progress and name resolution that tells its failures apart.
+//!
+//! The SDK's read time-out runs from the first byte of a request to the first byte of the answer, so it would cut a slow
+//! but healthy part. Here the same setting means silence: a request's body is handed out in small slices, each slice
+//! that the connection takes is a sign of life, and only a pause longer than the limit ends the request.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+/// What the connection is offered at a time.
+const SLICE: usize = 128 << 10;
+
+/// Whether the store has answered once, be it with a refusal.
+///
+/// Until it has, a connection that fails is taken for a wrong setting and not tried again; afterwards it is trouble that
+/// passes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reached(Arc<AtomicBool>);
+
+impl Reached {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A host name did not resolve.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot resolve {host}")]
+pub(super) struct Unresolved {
+    pub(super) host: String,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Nothing was sent or received for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing moved for {} s", .0.as_secs_f32())]
+pub(super) struct Silence(Duration);
+
+/// Makes the HTTP client of one bucket: one pool of connections for all of its calls.
+pub(super) fn client(trust: TlsContext, proxy: ProxyConfig, connect: Duration, reached: Reached) -> SharedHttpClient {
+    let settings = HttpConnectorSettings::builder().connect_timeout(connect).build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .proxy_config(proxy)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(trust)
+        .build_with_resolver(Resolver);
+    let inner = SharedHttpConnector::new(connector);
+    http_client_fn(move |settings, _| {
+        let silence = settings.read_timeout().unwrap_or(Duration::from_secs(60));
+        SharedHttpConnector::new(Watched { inner: inner.clone(), silence, reached: reached.clone() })
+    })
+}
+
+/// A connector that ends a request on which nothing moves.
+#[derive(Debug)]
+struct Watched {
+    inner: SharedHttpConnector,
+    silence: Duration,
+    reached: Reached,
+}
+
+impl HttpConnector for Watched {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let pulse = Pulse::default();
+        let request = request.map(|body| match body.content_length() {
+            Some(0) => body,
+            _ => SdkBody::from_body_1_x(Sliced { inner: body, rest: Bytes::new(), pulse: pulse.clone() }),
+        });
+        let (answer, silence, reached) = (self.inner.call(request), self.silence, self.reached.clone());
+        HttpConnectorFuture::new(async move {
+            // Both arms may be dropped at any time: the one only waits, and dropping the other closes its connection,
+            // which is what a stalled request deserves.
+            tokio::select! {
+                answer = answer => {
+                    if answer.is_ok() {
+                        reached.set();
+                    }
+                    answer
+                }
+                () = pulse.stops(silence) => Err(ConnectorError::timeout(Silence(silence).into())),
+            }
+        })
+    }
+}
+
+/// When something last moved.
+#[derive(Debug, Clone)]
+struct Pulse(Arc<Mutex<Instant>>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Pulse {
+    fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    async fn stops(&self, silence: Duration) {
+        loop {
+            let due = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + silence;
+            if due <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}
+
+/// A request's body in slices, each a beat of the pulse. The bytes themselves are never copied.
+struct Sliced {
+    inner: SdkBody,
+    rest: Bytes,
+    pulse: Pulse,
+}
+
+impl Body for Sliced {
+    type Data = Bytes;
+    type Error = aws_smithy_types::body::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.pulse.beat();
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+            }
+        }
+        let length = self.rest.len().min(SLICE);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.inner.content_length() {
+            Some(left) => SizeHint::with_exact(left + self.rest.len() as u64),
+            None => SizeHint::default(),
+        }
+    }
+}
+
+/// The system's name resolution, with an error that names the host.
+#[derive(Debug, Clone)]
+struct Resolver;
+
+impl ResolveDns for Resolver {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move {
+            match tokio::net::lookup_host((name, 0)).await {
+                Ok(addresses) => Ok(addresses.map(|address| address.ip()).collect::<Vec<IpAddr>>()),
+                Err(source) => Err(ResolveDnsError::new(Unresolved { host: name.to_owned(), source })),
+            }
+        })
+    }
+}
