@@ -88,6 +88,10 @@ const TOOL_VARIABLES: [&str; 4] = [
 
 impl Context {
     /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn from_env() -> Result<Self, ContextError> {
         // What is not UTF-8 cannot be a variable of Juju's.
         let variables = std::env::vars_os()

@@ -168,6 +168,10 @@ impl Tools {
     }
 
     /// Runs a tool to its end and gives what it printed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one room that starts processes"
+    )]
     async fn call(
         &self,
         tool: &'static str,
@@ -222,6 +226,10 @@ impl Tools {
     }
 
     /// Tells a tool something without a runtime, for a process that may be about to die.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one room that starts processes"
+    )]
     pub(super) fn tell_blocking(
         &self,
         tool: &'static str,

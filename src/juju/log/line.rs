@@ -19,7 +19,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(level: LogLevel, mut text: String) -> Self {
+    pub(super) fn new(level: LogLevel, text: String) -> Self {
+        // No argument can hold a NUL.
+        let mut text = text.replace('\0', "\u{fffd}");
         if text.len() > LIMIT {
             text.truncate(text.floor_char_boundary(LIMIT - '…'.len_utf8()));
             text.push('…');

@@ -72,6 +72,10 @@ impl Bench {
 
 /// Writes a program by way of a shell: were the file ever open for writing in this process, a child that another test
 /// is just starting would hold it open too, and the program could not be run ("text file busy").
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test prepares its own programs"
+)]
 fn write_program(path: &Path, text: &str) {
     let mut shell = std::process::Command::new("/bin/sh")
         .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
