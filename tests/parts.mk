@@ -1,0 +1,5 @@
+# Real parts of the test house, installed once below target/parts.
+
+.PHONY: parts
+parts: ## Install the real parts that demo and tests use: Synapse, an S3 server
+	@true
