@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 CARGO := cargo
+# Programs and tests find each other below target/.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 MUSL := x86_64-unknown-linux-musl
 PARTS := $(CURDIR)/target/parts
 CARGO_DENY_VERSION := 0.20.2
@@ -26,11 +28,11 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: charm parts programs ## Deploy, use, back up, destroy and restore a real Synapse through the packed charm
+demo: charm parts-demo programs ## Deploy, use, back up, destroy and restore a real Synapse through the packed charm
 	target/debug/demo
 
 .PHONY: shell
-shell: charm parts programs ## Open a shell in such a model, with `juju` on PATH
+shell: charm parts-demo programs ## Open a shell in such a model, with `juju` on PATH
 	target/debug/demo --shell
 
 .PHONY: test

@@ -11,13 +11,14 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::{Archive, check, check_static};
 
 /// The members of our charm with the file each comes from; `dispatch` and `version` are made by the build.
-pub const MEMBERS: [(&str, &str); 8] = [
+pub const MEMBERS: [(&str, &str); 9] = [
     ("metadata.yaml", "metadata.yaml"),
     ("config.yaml", "config.yaml"),
     ("actions.yaml", "actions.yaml"),
     ("manifest.yaml", "charm/manifest.yaml"),
     ("icon.svg", "charm/icon.svg"),
     ("LICENSE", "LICENSE"),
+    ("LICENSE.LGPL-2.0", "charm/LICENSE.LGPL-2.0"),
     ("NOTICE", "NOTICE"),
     ("README.md", "README.md"),
 ];
