@@ -1,6 +1,6 @@
 //! The packed charm: writing the archive, reading one back, and Juju's rules for what is in it.
 //!
-//! A `.charm` is a zip file that Juju opens by exact member names. `make charm` runs [`pack`], which refuses inputs that
+//! A `.charm` is a zip file that Juju opens by exact member names. `make charm` runs [`pack()`], which refuses inputs that
 //! Juju or the kernel would refuse later. The suite reads the result back with [`Archive::read`] and holds it to
 //! [`check`], whose rules are in turn held to recorded verdicts of Juju's own reader. Where versions 3.6 and 4.0 of Juju
 //! disagree, [`check`] refuses what either refuses: the charm is for both.
