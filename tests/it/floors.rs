@@ -142,10 +142,9 @@ fn matches<'a>(pattern: &str, text: &'a str) -> Vec<&'a str> {
 
 /// The rooms that a piece of code names by `crate::`, alone or in braces, or by `super::` from a room's door.
 fn named_rooms(code: &str) -> BTreeSet<&str> {
-    let mut rooms: BTreeSet<&str> =
-        matches(r"\b(?:crate|super|synapse_operator)::([a-z_0-9]+)", code)
-            .into_iter()
-            .collect();
+    let mut rooms: BTreeSet<&str> = matches(r"\b(?:crate|super)::([a-z_0-9]+)", code)
+        .into_iter()
+        .collect();
     for start in Regex::new(r"\bcrate::\{").unwrap().find_iter(code) {
         let mut depth = 1;
         let mut first = true;
@@ -246,11 +245,12 @@ fn what_is_banned_stands_nowhere() {
 
 #[test]
 fn anyhow_stays_outside_the_rooms() {
+    // Sequoia's functions answer with anyhow's error; a room may take it in, but makes none of its own.
+    let pattern = Regex::new(r"\buse anyhow\b|\b(anyhow|bail|ensure)!").unwrap();
     for text in product().iter().filter(|text| text.room().is_some()) {
-        assert!(
-            !text.code().contains("anyhow"),
-            "{}: rooms use thiserror",
-            text.name
-        );
+        let found = pattern
+            .find(&text.code())
+            .map(|found| found.as_str().to_owned());
+        assert_eq!(found, None, "{}: rooms use thiserror", text.name);
     }
 }
