@@ -37,7 +37,7 @@ shell: charm parts-demo programs ## Open a shell in such a model, with `juju` on
 
 .PHONY: test
 test: charm parts ## Run the whole suite
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 .PHONY: check
 check: rust ## Check format, lints, floors, dependencies and documentation
