@@ -1,0 +1,93 @@
+# The only list of commands. `make` alone prints it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CARGO := cargo
+# Programs and tests find each other below target/.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+MUSL := x86_64-unknown-linux-musl
+PARTS := $(CURDIR)/target/parts
+CARGO_DENY_VERSION := 0.20.2
+
+# ring holds some C. It calls nothing of a C library that musl lacks, so where musl-gcc (Debian: musl-tools) is missing
+# the ordinary gcc compiles it too; what comes out is checked to be static when it is packed.
+ifneq ($(shell command -v musl-gcc),)
+export CC_x86_64_unknown_linux_musl ?= musl-gcc
+else
+export CC_x86_64_unknown_linux_musl ?= gcc
+export CFLAGS_x86_64_unknown_linux_musl ?= -U_FORTIFY_SOURCE
+endif
+
+include tests/parts.mk
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: charm parts-demo programs ## Deploy, use, back up, destroy and restore a real Synapse through the packed charm
+	target/debug/demo
+
+.PHONY: shell
+shell: charm parts-demo programs ## Open a shell in such a model, with `juju` on PATH
+	target/debug/demo --shell
+
+.PHONY: test
+test: charm parts ## Run the whole suite
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+.PHONY: check
+check: rust ## Check format, lints, floors, dependencies and documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --workspace --test it floors::
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(MAKE) --no-print-directory deny
+
+.PHONY: deny
+deny: $(PARTS)/bin/cargo-deny ## Check licences, bans and sources of all dependencies, offline
+	$(CARGO) fetch --locked
+	$(PARTS)/bin/cargo-deny --offline --locked --log-level error check licenses bans sources
+
+.PHONY: audit
+audit: $(PARTS)/bin/cargo-deny ## Check the dependencies against the published advisories, and show duplicates; needs the network
+	$(PARTS)/bin/cargo-deny --locked check advisories bans
+
+.PHONY: charm
+charm: rust ## Build the static dispatch and pack target/charm/synapse.charm
+	$(CARGO) build --locked --release --target $(MUSL) --bin dispatch
+	$(CARGO) run --locked --quiet --package synapse-operator-tests --bin pack-charm -- \
+	    target/$(MUSL)/release/dispatch target/charm/synapse.charm
+
+.PHONY: bench
+bench: charm parts ## Measure: a hook with nothing to do, create and restore of 1 GiB, sizes
+	$(CARGO) run --locked --release --package synapse-operator-tests --bin bench
+
+.PHONY: fmt
+fmt: rust ## Format all sources
+	$(CARGO) fmt --all
+
+.PHONY: clean
+clean: ## Remove all that was built or installed below target/
+	$(CARGO) clean
+
+# The programs of the test house, where they find each other: side by side in target/debug.
+.PHONY: programs
+programs: rust
+	$(CARGO) build --locked --workspace --bins
+
+# The toolchain of rust-toolchain.toml, with the musl target.
+.PHONY: rust
+rust:
+	@command -v $(CARGO) > /dev/null || { echo 'make: Rust is missing: install rustup from https://rustup.rs' >&2; exit 1; }
+	@[ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)" ] || { \
+	    command -v rustup > /dev/null \
+	        || { echo 'make: this Rust has no target $(MUSL): install rustup from https://rustup.rs, which adds it' >&2; exit 1; }; \
+	    rustup target add $(MUSL); }
+
+# Built without optimisation: installing takes a third of the time, and a check of our tree 2 s.
+$(PARTS)/bin/cargo-deny: | rust
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(PARTS)
