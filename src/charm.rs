@@ -1,1 +1,196 @@
-//! To be written.
+//! One wake-up: observe, decide, apply, and say how things stand.
+//!
+//! Juju starts this program for every hook and every action. A hook looks at the whole world ([`observe`]), works out
+//! what is to be done ([`decide`], pure), does it, and sets the status from what then really runs. An action does its
+//! work ([`actions`]) and then the same. This is the only room that gives orders; the clock is read here.
+
+mod actions;
+mod apply;
+mod decide;
+mod failure;
+mod observe;
+mod process;
+mod report;
+mod standing;
+mod store;
+mod volume;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{debug, error, info};
+
+use crate::juju::{Context, Event, Options, ToolError, Tools};
+use crate::openpgp::{Passphrase, PassphraseError};
+use crate::synapse::{ApiError, Homeserver};
+use crate::{juju, pebble};
+use failure::Failure;
+
+/// Where Pebble of the workload listens, as Juju mounts it.
+const SOCKET: &str = "/charm/containers/synapse/pebble.socket";
+/// Directory on the data volume that is the charm's own: copies and staging, never part of a backup.
+const PRIVATE: &str = ".synapse-operator";
+/// How often a Synapse that starts is asked whether it is there.
+const POLL: Duration = Duration::from_millis(100);
+/// How long Synapse may take from its start to its first answer; a large database migrates meanwhile.
+const STARTING: Duration = Duration::from_secs(120);
+
+/// What every part of one wake-up works with.
+struct Charm {
+    context: Context,
+    tools: Tools,
+    client: pebble::Client,
+    homeserver: Homeserver,
+}
+
+/// Why a wake-up failed: the hook is then retried by Juju.
+#[derive(Debug, thiserror::Error)]
+enum CharmError {
+    #[error(transparent)]
+    Juju(#[from] ToolError),
+    #[error(transparent)]
+    Observe(#[from] observe::ObserveError),
+    #[error(transparent)]
+    Decide(#[from] decide::DecideError),
+    #[error(transparent)]
+    Apply(#[from] apply::ApplyError),
+}
+
+/// Runs one hook or action; the whole program.
+pub fn main() -> ExitCode {
+    process::keep_secrets();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let (Ok(runtime), Ok(context)) = (runtime, Context::from_env()) else {
+        // There is no agent to tell it to, and nothing may be printed.
+        return ExitCode::FAILURE;
+    };
+    runtime.block_on(async {
+        let tools = Tools::new(context.tools.clone());
+        let Ok(log) = juju::log::install(tools.clone()) else {
+            return ExitCode::FAILURE;
+        };
+        let charm = Charm {
+            client: pebble::Client::new(Path::new(SOCKET)),
+            homeserver: Homeserver::local(),
+            context,
+            tools,
+        };
+        let ended = tokio::select! {
+            // Dropping the work at any point is as safe as being killed at any point, which Juju does too.
+            ended = charm.wake() => Some(ended),
+            () = process::terminated() => None,
+        };
+        let Some(ended) = ended else {
+            info!("terminated");
+            log.flush().await;
+            return process::terminate();
+        };
+        if let Err(error) = &ended {
+            error!("{}", failure::chain(error));
+        }
+        log.flush().await;
+        if ended.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the clock"
+)]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+impl Charm {
+    async fn wake(&self) -> Result<(), CharmError> {
+        debug!(event = ?self.context.event, juju = self.context.juju_version, "woken");
+        match &self.context.event {
+            Event::Action(action) => {
+                actions::run(self, &action.name).await?;
+                self.reconcile().await
+            }
+            // The unit is going: nothing is started, and what runs is stopped with its container.
+            Event::Stop | Event::Remove => Ok(()),
+            Event::Unknown(_) | Event::Exec => Ok(()),
+            Event::Install
+            | Event::Start
+            | Event::ConfigChanged
+            | Event::UpgradeCharm
+            | Event::LeaderElected
+            | Event::LeaderSettingsChanged
+            | Event::UpdateStatus
+            | Event::Relation(_)
+            | Event::Storage(_)
+            | Event::PebbleReady { .. }
+            | Event::PebbleNotice { .. }
+            | Event::PebbleCheckFailed { .. }
+            | Event::PebbleCheckRecovered { .. }
+            | Event::Secret(_) => self.reconcile().await,
+        }
+    }
+
+    /// Brings the unit to where it should be, and says where it is.
+    async fn reconcile(&self) -> Result<(), CharmError> {
+        let seen = observe::observe(self).await?;
+        let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
+        let started = apply::apply(self, decision.steps).await?;
+        let standing = standing::look(self, &seen, started).await;
+        if let Some(version) = &standing.version {
+            self.tools.application_version_set(version).await?;
+        }
+        let status = standing::status(
+            self.application(),
+            &seen.options,
+            decision.hindrance,
+            &standing,
+        );
+        self.tools.status_set(&status).await?;
+        Ok(())
+    }
+
+    fn application(&self) -> &str {
+        self.context.unit.application()
+    }
+
+    /// Whether this unit leads; a failure to find out is the action's.
+    async fn leader(&self, lead: &'static str) -> Result<bool, Failure> {
+        let asked = self.tools.is_leader().await;
+        asked.map_err(|error| failure::sort(&error).led_by(lead))
+    }
+
+    /// The passphrase that backups are sealed with.
+    fn passphrase(&self, options: &Options) -> Result<Passphrase, Failure> {
+        let missing =
+            |error: Option<&PassphraseError>| failure::passphrase(self.application(), error);
+        let text = options
+            .secret("backup_passphrase")
+            .ok_or_else(|| missing(None))?;
+        Passphrase::parse(&text).map_err(|error| missing(Some(&error)))
+    }
+
+    /// Waits until Synapse answers, and gives its last excuse when it does not within `patience`.
+    async fn healthy(&self, patience: Duration) -> Result<(), ApiError> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.homeserver.health().await {
+                Err(_) if Instant::now() < until => tokio::time::sleep(POLL).await,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The version of the Synapse that runs, when it answers.
+    async fn synapse_version(&self) -> Option<String> {
+        self.homeserver.version().await.ok()
+    }
+}

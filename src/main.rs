@@ -1,3 +1,7 @@
 //! The charm's `dispatch`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    synapse_operator::charm::main()
+}

@@ -5,6 +5,7 @@
 //! Nothing here starts or stops Synapse, and nothing knows of Juju or of backups.
 
 pub mod config;
+pub mod data;
 pub mod homeserver;
 pub mod layer;
 pub mod register;
@@ -36,3 +37,10 @@ pub const PORT: u16 = 8008;
 pub const SERVICE: &str = "synapse";
 /// The name of the check that asks for `/health`.
 pub const CHECK: &str = "synapse-alive";
+
+/// A path of the workload's data volume, relative to the volume.
+pub fn below_data(path: &str) -> &str {
+    path.strip_prefix(DATA)
+        .unwrap_or(path)
+        .trim_start_matches('/')
+}

@@ -31,7 +31,8 @@ impl Body {
     /// Starts decrypting and looks whether the key can be right.
     pub(super) fn open(envelope: Envelope, watch: Arc<Watch>) -> Result<Self, OpenError> {
         let mut body = Self {
-            decryptor: Decryptor::new(envelope.cipher, &envelope.key).map_err(OpenError::malformed)?,
+            decryptor: Decryptor::new(envelope.cipher, &envelope.key)
+                .map_err(OpenError::malformed)?,
             outer: Some(envelope.body),
             mdc: Sha1::new(),
             plain: Vec::with_capacity(STEP + MDC),
@@ -80,10 +81,12 @@ impl Body {
             return Ok(());
         };
         // A length that promises more than there is shows here.
-        let (_, rest) = outer.next().map_err(|error| match self.watch.explain(error) {
-            OpenError::Malformed(_) => OpenError::Truncated,
-            other => other,
-        })?;
+        let (_, rest) = outer
+            .next()
+            .map_err(|error| match self.watch.explain(error) {
+                OpenError::Malformed(_) => OpenError::Truncated,
+                other => other,
+            })?;
         let (header, digest) = self.plain[self.safe..].split_at(MDC_HEADER.len());
         self.mdc.update(header);
         if header != MDC_HEADER || digest != self.mdc.finalize_reset().as_slice() {

@@ -8,7 +8,9 @@ use sequoia_openpgp::crypto::{S2K, SessionKey};
 use sequoia_openpgp::packet::skesk::SKESK4;
 use sequoia_openpgp::packet::{SEIP, SKESK, Tag};
 use sequoia_openpgp::parse::buffered_reader::{BufferedReader, Generic};
-use sequoia_openpgp::parse::{Cookie, Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse};
+use sequoia_openpgp::parse::{
+    Cookie, Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse,
+};
 
 use super::cfb::Cipher;
 use super::watch::{Source, Watch};
@@ -53,14 +55,19 @@ impl Envelope {
 }
 
 /// The first packet; what does not even start as a message is named here.
-fn first<R: Read + Send + 'static>(source: Source<R>, watch: &Watch) -> Result<PacketParser<'static>, OpenError> {
+fn first<R: Read + Send + 'static>(
+    source: Source<R>,
+    watch: &Watch,
+) -> Result<PacketParser<'static>, OpenError> {
     let mut reader = Generic::with_cookie(source, None, Cookie::default());
     let start = reader.data(LOOK).map_err(|error| watch.explain_io(error))?;
     match start.first() {
         None => return Err(OpenError::Empty),
         // Each packet starts with the highest bit set; text never does.
         Some(byte) if byte & 0x80 != 0 => {}
-        Some(_) if start.trim_ascii_start().starts_with(b"-----BEGIN PGP") => return Err(OpenError::Armored),
+        Some(_) if start.trim_ascii_start().starts_with(b"-----BEGIN PGP") => {
+            return Err(OpenError::Armored);
+        }
         Some(_) => return Err(OpenError::NotOpenPgp),
     }
     let parsed = PacketParserBuilder::from_buffered_reader(reader)
@@ -111,16 +118,25 @@ fn check(skesk: &SKESK4) -> Result<(), OpenError> {
             name: algorithm.to_string(),
         });
     }
-    #[expect(deprecated, reason = "old messages of gpg hash the passphrase once; we only read them")]
+    #[expect(
+        deprecated,
+        reason = "old messages of gpg hash the passphrase once; we only read them"
+    )]
     let hash = match skesk.s2k() {
         S2K::Simple { hash } | S2K::Salted { hash, .. } | S2K::Iterated { hash, .. } => *hash,
         // Argon2 would let a message of a few bytes ask for gigabytes of memory.
-        other => return Err(OpenError::KeyDerivation { name: other.to_string() }),
+        other => {
+            return Err(OpenError::KeyDerivation {
+                name: other.to_string(),
+            });
+        }
     };
     if hash.is_supported() {
         Ok(())
     } else {
-        Err(OpenError::KeyDerivation { name: hash.to_string() })
+        Err(OpenError::KeyDerivation {
+            name: hash.to_string(),
+        })
     }
 }
 
@@ -129,7 +145,9 @@ fn check(skesk: &SKESK4) -> Result<(), OpenError> {
 /// A wrong passphrase makes a decrypted session key start with a nonsense algorithm. Names of real but unsupported
 /// ciphers come out by chance, too, so all that is not one of ours counts as a wrong passphrase.
 fn unlock(skesk: &SKESK4, passphrase: &Passphrase) -> Result<(Cipher, SessionKey), OpenError> {
-    let (algorithm, key) = skesk.decrypt(passphrase.password()).map_err(OpenError::malformed)?;
+    let (algorithm, key) = skesk
+        .decrypt(passphrase.password())
+        .map_err(OpenError::malformed)?;
     match Cipher::of(algorithm) {
         Some(cipher) if cipher.key_bytes() == key.len() => Ok((cipher, key)),
         _ => Err(OpenError::WrongPassphrase),

@@ -42,10 +42,12 @@ pub(super) fn seal_stretched<W: Write>(
     let session_key = SessionKey::new(32).map_err(SealError::crypto)?;
     let s2k = S2K::new_iterated(HashAlgorithm::SHA512, stretch).map_err(SealError::crypto)?;
     let aes = SymmetricAlgorithm::AES256;
-    let skesk =
-        SKESK4::with_password(aes, aes, s2k, &session_key, passphrase.password()).map_err(SealError::crypto)?;
+    let skesk = SKESK4::with_password(aes, aes, s2k, &session_key, passphrase.password())
+        .map_err(SealError::crypto)?;
     let mut head = Vec::new();
-    Packet::from(skesk).serialize(&mut head).map_err(SealError::crypto)?;
+    Packet::from(skesk)
+        .serialize(&mut head)
+        .map_err(SealError::crypto)?;
     out.write_all(&head)?;
 
     let mut outer = Chunks::begin(out, Tag::SEIP)?;
@@ -59,7 +61,10 @@ pub(super) fn seal_stretched<W: Write>(
     inner.write_all(&prefix()?)?;
     let mut literal = Chunks::begin(inner, Tag::Literal)?;
     literal.write_all(&LITERAL_HEADER)?;
-    Ok(Sealer { literal, broken: false })
+    Ok(Sealer {
+        literal,
+        broken: false,
+    })
 }
 
 /// A message being written; what is written to it comes out encrypted below.

@@ -14,7 +14,9 @@ use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption,
+};
 use bytes::Bytes;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
@@ -78,10 +80,23 @@ struct Sent {
 
 impl Upload {
     /// Begins an upload with at most `in_flight` parts on their way at a time (at least one).
-    pub async fn begin(bucket: &Bucket, key: &str, plan: PartPlan, in_flight: usize) -> Result<Self, S3Error> {
-        let call = bucket.client().create_multipart_upload().bucket(bucket.name()).key(bucket.full(key));
+    pub async fn begin(
+        bucket: &Bucket,
+        key: &str,
+        plan: PartPlan,
+        in_flight: usize,
+    ) -> Result<Self, S3Error> {
+        let call = bucket
+            .client()
+            .create_multipart_upload()
+            .bucket(bucket.name())
+            .key(bucket.full(key));
         let call = call.checksum_algorithm(ChecksumAlgorithm::Crc32C);
-        let sent = call.customize().config_override(Manner::Control.config(bucket.limits())).send().await;
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(bucket.limits()))
+            .send()
+            .await;
         let task = format!("begin the upload of {key}");
         let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
         let Some(id) = answer.upload_id().filter(|id| !id.is_empty()) else {
@@ -115,7 +130,9 @@ impl Upload {
     /// a call that was dropped half-way it is unknown how much was taken, so the upload must be aborted.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), S3Error> {
         if self.failed {
-            return Err(S3Error::UploadFailed { key: self.target.key.clone() });
+            return Err(S3Error::UploadFailed {
+                key: self.target.key.clone(),
+            });
         }
         let outcome = self.take_in(bytes).await;
         self.failed = outcome.is_err();
@@ -131,7 +148,10 @@ impl Upload {
     /// How many requests for parts were sent again so far.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.target.attempts.get().saturating_sub(u32::try_from(self.begun).unwrap_or(u32::MAX))
+        self.target
+            .attempts
+            .get()
+            .saturating_sub(u32::try_from(self.begun).unwrap_or(u32::MAX))
     }
 
     /// Sends what is left, has the store put the parts together, and checks what came of it.
@@ -158,7 +178,10 @@ impl Upload {
     async fn take_in(&mut self, mut bytes: &[u8]) -> Result<(), S3Error> {
         let capacity = self.plan.capacity();
         if self.written + bytes.len() as u64 > capacity {
-            return Err(S3Error::TooLarge { key: self.target.key.clone(), capacity });
+            return Err(S3Error::TooLarge {
+                key: self.target.key.clone(),
+                capacity,
+            });
         }
         let part = usize::try_from(self.plan.part_size()).unwrap_or(usize::MAX);
         while !bytes.is_empty() {
@@ -177,7 +200,8 @@ impl Upload {
     fn send_part(&mut self) {
         self.begun += 1;
         let bytes = self.buffers.lend(mem::take(&mut self.filling));
-        self.sending.spawn(self.target.clone().send(self.begun, bytes));
+        self.sending
+            .spawn(self.target.clone().send(self.begun, bytes));
     }
 
     async fn next_buffer(&mut self) -> Result<Vec<u8>, S3Error> {
@@ -192,7 +216,9 @@ impl Upload {
     }
 
     fn note(&mut self, ended: Result<Result<Sent, S3Error>, JoinError>) -> Result<(), S3Error> {
-        let failed = |_| S3Error::UploadFailed { key: self.target.key.clone() };
+        let failed = |_| S3Error::UploadFailed {
+            key: self.target.key.clone(),
+        };
         let sent = ended.map_err(failed)??;
         self.sent.push(sent);
         Ok(())
@@ -200,7 +226,9 @@ impl Upload {
 
     async fn finish(&mut self) -> Result<Completed, S3Error> {
         if self.failed {
-            return Err(S3Error::UploadFailed { key: self.target.key.clone() });
+            return Err(S3Error::UploadFailed {
+                key: self.target.key.clone(),
+            });
         }
         if !self.filling.is_empty() || self.begun == 0 {
             self.send_part();
@@ -249,25 +277,56 @@ impl Target {
         let task = format!("write part {number} of {}", self.key);
         let content = bytes.clone();
         let digests = spawn_blocking(move || Digests::of(&content)).await;
-        let digests = digests.map_err(|_| S3Error::UploadFailed { key: self.key.clone() })?;
+        let digests = digests.map_err(|_| S3Error::UploadFailed {
+            key: self.key.clone(),
+        })?;
         for _ in 0..=ALTERED_AGAIN {
             let bucket = &self.bucket;
-            let call = bucket.client().upload_part().bucket(bucket.name()).key(bucket.full(&self.key)).upload_id(&self.id);
-            let call = call.part_number(i32::try_from(number).unwrap_or(i32::MAX)).checksum_crc32_c(digests.crc32c());
+            let call = bucket
+                .client()
+                .upload_part()
+                .bucket(bucket.name())
+                .key(bucket.full(&self.key))
+                .upload_id(&self.id);
+            let call = call
+                .part_number(i32::try_from(number).unwrap_or(i32::MAX))
+                .checksum_crc32_c(digests.crc32c());
             let call = call.body(ByteStream::from(bytes.clone())).customize();
-            let call = call.config_override(Manner::Data.config(bucket.limits())).interceptor(self.attempts.clone());
+            let call = call
+                .config_override(Manner::Data.config(bucket.limits()))
+                .interceptor(self.attempts.clone());
             // TLS guards the bytes on their way, so that they need not be hashed once more for the signature.
-            let call = if bucket.is_tls() { call.disable_payload_signing() } else { call };
-            let answer = call.send().await.map_err(|error| bucket.explain(&task, None, &error))?;
-            let encrypted = answer.server_side_encryption().is_some_and(|kind| *kind != ServerSideEncryption::Aes256)
+            let call = if bucket.is_tls() {
+                call.disable_payload_signing()
+            } else {
+                call
+            };
+            let answer = call
+                .send()
+                .await
+                .map_err(|error| bucket.explain(&task, None, &error))?;
+            let encrypted = answer
+                .server_side_encryption()
+                .is_some_and(|kind| *kind != ServerSideEncryption::Aes256)
                 || answer.sse_customer_algorithm().is_some();
             if digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
                 let (etag, crc32c) = (answer.e_tag, answer.checksum_crc32_c);
-                return Ok(Sent { number, etag, crc32c });
+                return Ok(Sent {
+                    number,
+                    etag,
+                    crc32c,
+                });
             }
-            tracing::warn!(key = self.key, part = number, "store has other bytes than were sent");
+            tracing::warn!(
+                key = self.key,
+                part = number,
+                "store has other bytes than were sent"
+            );
         }
-        Err(S3Error::PartAltered { key: self.key, part: number })
+        Err(S3Error::PartAltered {
+            key: self.key,
+            part: number,
+        })
     }
 
     async fn complete(&self, sent: &[Sent]) -> Result<(), S3Error> {
@@ -281,13 +340,27 @@ impl Target {
                 .set_checksum_crc32_c(sent.crc32c.clone().filter(|_| checked))
                 .build()
         });
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
-        let call = bucket.client().complete_multipart_upload().bucket(bucket.name()).key(bucket.full(&self.key));
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts.collect()))
+            .build();
+        let call = bucket
+            .client()
+            .complete_multipart_upload()
+            .bucket(bucket.name())
+            .key(bucket.full(&self.key));
         let call = call.upload_id(&self.id).multipart_upload(parts);
-        let sent = call.customize().config_override(Manner::Complete.config(bucket.limits())).send().await;
+        let sent = call
+            .customize()
+            .config_override(Manner::Complete.config(bucket.limits()))
+            .send()
+            .await;
         let task = format!("complete the upload of {}", self.key);
         let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
-        tracing::debug!(key = self.key, etag = answer.e_tag().map(unquoted), "upload put together");
+        tracing::debug!(
+            key = self.key,
+            etag = answer.e_tag().map(unquoted),
+            "upload put together"
+        );
         Ok(())
     }
 
@@ -299,7 +372,9 @@ impl Target {
 /// Whether a completion that failed may have succeeded all the same.
 fn is_doubtful(error: &S3Error) -> bool {
     match error {
-        S3Error::Refused { status, code, .. } => *status >= 500 || *status == 200 || code == "NoSuchUpload",
+        S3Error::Refused { status, code, .. } => {
+            *status >= 500 || *status == 200 || code == "NoSuchUpload"
+        }
         S3Error::NotS3 { status, .. } => *status >= 500 || *status == 200,
         S3Error::TimedOut { .. }
         | S3Error::Interrupted { .. }

@@ -1,15 +1,12 @@
 //! Settings to a Pebble layer; pure.
 
-mod types;
-
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-// To become `crate::pebble::{...}`: the same names, fields and YAML.
-pub use types::{Check, HttpCheck, Layer, Override, Service, Span, Startup};
+use crate::pebble::{Check, HttpCheck, Layer, Override, Service, Span, Startup};
 
 use super::{CHECK, CONFIG, DATA, GID, PORT, SERVICE, UID};
 

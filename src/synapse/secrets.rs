@@ -61,7 +61,7 @@ pub fn missing<E>(
 pub fn random_text<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<SecretString, E> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     fill(bytes.as_mut())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes.as_ref()).into())
+    Ok(URL_SAFE_NO_PAD.encode(*bytes).into())
 }
 
 /// Makes a signing key as Synapse's own tool writes it: algorithm, version, seed.
@@ -76,7 +76,7 @@ fn signing_key<E>(fill: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<S
         .collect();
     let mut seed = Zeroizing::new([0_u8; 32]);
     fill(seed.as_mut())?;
-    let seed = Zeroizing::new(STANDARD_NO_PAD.encode(seed.as_ref()));
+    let seed = Zeroizing::new(STANDARD_NO_PAD.encode(*seed));
     Ok(format!("ed25519 a_{name} {}\n", seed.as_str()).into())
 }
 

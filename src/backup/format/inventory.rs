@@ -1,0 +1,194 @@
+//! The sealed inventory: every member of a backup, written and read as a stream.
+//!
+//! A server has as many members as it has media files, so neither side ever holds them all. Instead of comparing member
+//! by member, a digest over the members in their order stands at the end: the restore digests what it unpacks
+//! the same way, and the two must be equal.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Database, FormatError, VERSION, Volume, check_place, check_preamble};
+use crate::archive::{Member, Sha256Hex};
+use crate::backup::BackupId;
+
+const FORMAT: &str = "synapse-operator-inventory";
+
+/// What the inventory says before it comes to the members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::backup) struct InventoryHeader {
+    /// The backup's name.
+    pub id: BackupId,
+    /// The Matrix server it is a backup of.
+    pub server_name: String,
+    /// Version of Synapse that ran, when it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synapse_version: Option<String>,
+    /// The database in it, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+}
+
+/// A digest over members in their order.
+#[derive(Default)]
+pub(in crate::backup) struct MemberDigest {
+    digest: Sha256,
+    members: u64,
+    content: u64,
+}
+
+/// What a digest over members came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::backup) struct Members {
+    /// How many.
+    pub count: u64,
+    /// Bytes of file contents.
+    pub content: u64,
+    /// SHA-256 over the members' JSON, a line each.
+    pub sha256: Sha256Hex,
+}
+
+/// Writes an inventory while the archive passes.
+pub(in crate::backup) struct InventoryWriter<W: Write> {
+    out: W,
+    members: MemberDigest,
+}
+
+/// An inventory that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::backup) struct Inventory {
+    format: String,
+    version: u32,
+    /// The backup's name.
+    pub id: BackupId,
+    /// The Matrix server it is a backup of.
+    pub server_name: String,
+    /// Version of Synapse that ran, when it was known.
+    #[serde(default)]
+    pub synapse_version: Option<String>,
+    /// The database in it, when there is one.
+    #[serde(default)]
+    pub database: Option<Database>,
+    /// What the members come to.
+    pub members: Members,
+    /// The archives they are in.
+    pub volumes: Vec<Volume>,
+    members_sha256: Sha256Hex,
+}
+
+impl MemberDigest {
+    /// Adds the next member and returns its JSON.
+    pub(in crate::backup) fn add(&mut self, member: &Member) -> io::Result<Vec<u8>> {
+        let line = serde_json::to_vec(member)?;
+        self.digest.update(&line);
+        self.digest.update(b"\n");
+        self.members += 1;
+        self.content += member.size;
+        Ok(line)
+    }
+
+    pub(in crate::backup) fn finish(self) -> Members {
+        Members {
+            count: self.members,
+            content: self.content,
+            sha256: Sha256Hex::from_digest(&self.digest.finalize()),
+        }
+    }
+}
+
+impl<W: Write> InventoryWriter<W> {
+    /// Begins an inventory.
+    pub(in crate::backup) fn begin(mut out: W, header: &InventoryHeader) -> io::Result<Self> {
+        #[derive(Serialize)]
+        struct Opening<'a> {
+            format: &'static str,
+            version: u32,
+            #[serde(flatten)]
+            header: &'a InventoryHeader,
+        }
+        let opening = serde_json::to_string(&Opening {
+            format: FORMAT,
+            version: VERSION,
+            header,
+        })?;
+        // The document stays open: its closing brace is written by `finish`.
+        write!(
+            out,
+            "{},\n\"members\":[",
+            opening.strip_suffix('}').unwrap_or(&opening)
+        )?;
+        let members = MemberDigest::default();
+        Ok(Self { out, members })
+    }
+
+    /// Notes one member.
+    pub(in crate::backup) fn add(&mut self, member: &Member) -> io::Result<()> {
+        let separator: &[u8] = if self.members.members == 0 {
+            b"\n"
+        } else {
+            b",\n"
+        };
+        let line = self.members.add(member)?;
+        self.out.write_all(separator)?;
+        self.out.write_all(&line)
+    }
+
+    /// Ends the inventory with the volumes; gives back what it was written to.
+    pub(in crate::backup) fn finish(mut self, volumes: &[Volume]) -> io::Result<W> {
+        let members = self.members.finish();
+        let volumes = serde_json::to_string(volumes)?;
+        let sha256 = &members.sha256;
+        writeln!(
+            self.out,
+            "\n],\n\"volumes\":{volumes},\n\"members-sha256\":\"{sha256}\"}}"
+        )?;
+        Ok(self.out)
+    }
+}
+
+impl Inventory {
+    /// Reads the inventory of backup `id` in constant memory.
+    pub(in crate::backup) fn read(source: impl Read, id: &BackupId) -> Result<Self, FormatError> {
+        let malformed = |source| FormatError::Malformed {
+            document: "inventory",
+            source,
+        };
+        let inventory: Self = serde_json::from_reader(source).map_err(malformed)?;
+        check_preamble("inventory", FORMAT, &inventory.format, inventory.version)?;
+        check_place("inventory", &inventory.id, id)?;
+        if inventory.members_sha256 != inventory.members.sha256 {
+            let error = serde::de::Error::custom("the digest over the members is not theirs");
+            return Err(malformed(error));
+        }
+        Ok(inventory)
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digesting;
+
+        impl<'de> Visitor<'de> for Digesting {
+            type Value = Members;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of members")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Members, A::Error> {
+                let mut digest = MemberDigest::default();
+                while let Some(member) = list.next_element::<Member>()? {
+                    digest.add(&member).map_err(serde::de::Error::custom)?;
+                }
+                Ok(digest.finish())
+            }
+        }
+
+        deserializer.deserialize_seq(Digesting)
+    }
+}

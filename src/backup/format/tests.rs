@@ -1,0 +1,146 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::archive::{Kind, Member};
+
+fn id() -> BackupId {
+    BackupId::parse("backup-20261121120405000678").unwrap()
+}
+
+fn member(path: &str, size: u64) -> Member {
+    Member {
+        path: path.to_owned(),
+        kind: Kind::File,
+        size,
+        mode: 0o600,
+        uid: 991,
+        gid: 991,
+        mtime: 1_700_000_000,
+        sha256: Some(Sha256Hex::from_digest(&[0xab; 32])),
+    }
+}
+
+fn volume() -> Volume {
+    Volume {
+        name: "volume-0001.tar.gpg".to_owned(),
+        size: 4096,
+        sha256: Sha256Hex::from_digest(&[1; 32]),
+        members: 2,
+        content: 30,
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        format: Manifest::format(),
+        version: VERSION,
+        id: id(),
+        started: "2026-11-21T12:04:05.000678Z".parse().unwrap(),
+        finished: "2026-11-21T12:04:09Z".parse().unwrap(),
+        state: State::Finished,
+        server_name: "example.org".to_owned(),
+        charm_version: "0.1.0".to_owned(),
+        synapse_version: None,
+        database: None,
+        volumes: vec![volume()],
+        inventory: Document {
+            name: "inventory.json.gpg".to_owned(),
+            size: 100,
+            sha256: Sha256Hex::from_digest(&[2; 32]),
+        },
+        size: 4196,
+        members: 2,
+        content: 30,
+        warnings: Vec::new(),
+        more: serde_json::Map::new(),
+    }
+}
+
+fn inventory(members: &[Member]) -> Vec<u8> {
+    let header = InventoryHeader {
+        id: id(),
+        server_name: "example.org".to_owned(),
+        synapse_version: Some("1.163.2".to_owned()),
+        database: Some(Database {
+            kind: "sqlite".to_owned(),
+            schema_version: 94,
+            schema_compat_version: 89,
+        }),
+    };
+    let mut writer = InventoryWriter::begin(Vec::new(), &header).unwrap();
+    for member in members {
+        writer.add(member).unwrap();
+    }
+    writer.finish(&[volume()]).unwrap()
+}
+
+#[test]
+fn manifest_reads_back_and_keeps_fields_it_does_not_know() {
+    let mut written: serde_json::Value =
+        serde_json::from_slice(&manifest().write().unwrap()).unwrap();
+    written["label"] = "before the upgrade".into();
+    let read = Manifest::read(written.to_string().as_bytes(), &id()).unwrap();
+    assert_eq!(read.more["label"], "before the upgrade");
+    assert_eq!(
+        Manifest {
+            more: serde_json::Map::new(),
+            ..read
+        },
+        manifest()
+    );
+}
+
+#[test]
+fn manifest_of_another_kind_version_or_place_is_refused() {
+    let change = |field: &str, value: serde_json::Value| {
+        let mut written: serde_json::Value =
+            serde_json::from_slice(&manifest().write().unwrap()).unwrap();
+        written[field] = value;
+        Manifest::read(written.to_string().as_bytes(), &id()).unwrap_err()
+    };
+    assert!(matches!(
+        change("format", "x".into()),
+        FormatError::Foreign { .. }
+    ));
+    assert!(matches!(
+        change("version", 2.into()),
+        FormatError::Newer { version: 2, .. }
+    ));
+    let other = "backup-20261121120405000679";
+    assert!(matches!(
+        change("id", other.into()),
+        FormatError::Misplaced { .. }
+    ));
+    assert!(matches!(
+        change("volumes", 7.into()),
+        FormatError::Malformed { .. }
+    ));
+}
+
+#[test]
+fn inventory_reads_back_for_any_number_of_members() {
+    for count in [0, 1, 2, 1000] {
+        let members: Vec<Member> = (0..count)
+            .map(|n| member(&format!("data/{n}"), n))
+            .collect();
+        let read = Inventory::read(&inventory(&members)[..], &id()).unwrap();
+        assert_eq!(read.members.count, count);
+        assert_eq!(read.members.content, (0..count).sum::<u64>());
+        assert_eq!(read.volumes, vec![volume()]);
+        assert_eq!(read.database.unwrap().schema_version, 94);
+    }
+}
+
+#[test]
+fn changed_member_does_not_fit_the_digest() {
+    let written =
+        String::from_utf8(inventory(&[member("data/a", 1), member("data/b", 2)])).unwrap();
+    let changed = written.replace("data/b", "data/c");
+    assert!(matches!(
+        Inventory::read(changed.as_bytes(), &id()),
+        Err(FormatError::Malformed { .. })
+    ));
+    let swapped = inventory(&[member("data/b", 2), member("data/a", 1)]);
+    let digest = |bytes: &[u8]| Inventory::read(bytes, &id()).unwrap().members.sha256;
+    assert_ne!(digest(written.as_bytes()), digest(&swapped));
+}

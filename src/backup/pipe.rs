@@ -1,0 +1,259 @@
+//! Stages of a stream, joined by bounded queues: the one bridge between blocking code and async code.
+//!
+//! Sealing, opening and reading tar are blocking `Read` and `Write` code on threads of their own; Pebble and S3 are
+//! async. A pipe carries pieces of bytes between any two of them. A pipe ends well only when its writer said so:
+//! a writer that is dropped, whatever the reason, ends it with an error, and so a stage that failed can never look like
+//! the end of the stream to the next one.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::archive::Sha256Hex;
+
+/// Bytes of one piece.
+pub(super) const PIECE: usize = 256 * 1024;
+/// Pieces that may wait in a pipe: 1 MiB.
+const WAITING: usize = 4;
+
+enum Piece {
+    Data(Bytes),
+    End,
+}
+
+/// The end of a pipe that is written to.
+pub(super) struct PipeWriter {
+    pieces: mpsc::Sender<Piece>,
+    filling: BytesMut,
+}
+
+/// The end of a pipe that is read from.
+pub(super) struct PipeReader {
+    pieces: mpsc::Receiver<Piece>,
+    current: Bytes,
+    ended: bool,
+}
+
+/// Makes a pipe that holds at most 1 MiB, and one more piece at each end.
+pub(super) fn pipe() -> (PipeWriter, PipeReader) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let writer = PipeWriter {
+        pieces: sender,
+        filling: BytesMut::new(),
+    };
+    let reader = PipeReader {
+        pieces: receiver,
+        current: Bytes::new(),
+        ended: false,
+    };
+    (writer, reader)
+}
+
+impl PipeWriter {
+    /// Sends a piece from async code; false when nobody reads any more.
+    pub(super) async fn send(&mut self, data: Bytes) -> bool {
+        self.pieces.send(Piece::Data(data)).await.is_ok()
+    }
+
+    /// Ends the stream well, from async code.
+    pub(super) async fn end(self) -> bool {
+        self.pieces.send(Piece::End).await.is_ok()
+    }
+
+    /// Ends the stream well, from a blocking thread, after what was written.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.pieces.blocking_send(Piece::End).map_err(closed)
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.filling.capacity() == 0 {
+            self.filling.reserve(PIECE);
+        }
+        let taken = bytes.len().min(PIECE - self.filling.len());
+        self.filling.extend_from_slice(&bytes[..taken]);
+        if self.filling.len() == PIECE {
+            self.flush()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.filling.is_empty() {
+            return Ok(());
+        }
+        let data = std::mem::take(&mut self.filling).freeze();
+        self.pieces.blocking_send(Piece::Data(data)).map_err(closed)
+    }
+}
+
+impl PipeReader {
+    /// Takes the next piece in async code: `None` at a good end.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let piece = self.pieces.recv().await;
+        self.take(piece)
+    }
+
+    fn take(&mut self, piece: Option<Piece>) -> io::Result<Option<Bytes>> {
+        match piece {
+            Some(Piece::Data(data)) => Ok(Some(data)),
+            Some(Piece::End) => {
+                self.ended = true;
+                Ok(None)
+            }
+            None => Err(broken()),
+        }
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            if self.ended {
+                return Ok(0);
+            }
+            let piece = self.pieces.blocking_recv();
+            match self.take(piece)? {
+                Some(data) => self.current = data,
+                None => return Ok(0),
+            }
+        }
+        let taken = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..taken]);
+        Ok(taken)
+    }
+}
+
+/// A neighbouring stage broke off. Its own error says why; this one only stops the stages beside it.
+#[derive(Debug, thiserror::Error)]
+#[error("the stage beside this one broke off")]
+struct BrokenOff;
+
+/// The error of a stage whose neighbour is gone.
+pub(super) fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, BrokenOff)
+}
+
+fn closed<T>(_: T) -> io::Error {
+    broken()
+}
+
+/// Whether an error, at the bottom, only says that a neighbouring stage broke off.
+pub(super) fn is_echo(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let shared = error.downcast_ref::<Arc<io::Error>>().map(Arc::as_ref);
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .or(shared)
+            .and_then(io::Error::get_ref);
+        if error.is::<BrokenOff>() || inner.is_some_and(|inner| inner.is::<BrokenOff>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Counts and digests bytes.
+#[derive(Default)]
+pub(super) struct Counter {
+    bytes: u64,
+    digest: Sha256,
+}
+
+impl Counter {
+    pub(super) fn count(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.digest.update(bytes);
+    }
+
+    /// The number of bytes and their digest.
+    pub(super) fn finish(self) -> (u64, Sha256Hex) {
+        (self.bytes, Sha256Hex::from_digest(&self.digest.finalize()))
+    }
+}
+
+/// Counts what is written through it.
+pub(super) struct Counted<W> {
+    inner: W,
+    counter: Counter,
+}
+
+impl<W> Counted<W> {
+    pub(super) fn new(inner: W) -> Self {
+        let counter = Counter::default();
+        Self { inner, counter }
+    }
+
+    /// Gives back what is inside, the number of bytes, and their digest.
+    pub(super) fn into_parts(self) -> (W, u64, Sha256Hex) {
+        let (bytes, digest) = self.counter.finish();
+        (self.inner, bytes, digest)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.counter.count(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_the_end_is_told() {
+        let (mut writer, mut reader) = pipe();
+        let sent: Vec<u8> = (0..3 * PIECE + 17).map(|i| (i % 251) as u8).collect();
+        let expected = sent.clone();
+        let thread = std::thread::spawn(move || {
+            writer.write_all(&sent).unwrap();
+            writer.finish().unwrap();
+        });
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        thread.join().unwrap();
+        assert_eq!(read, expected);
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn dropped_writer_is_an_error_and_never_an_end() {
+        let (mut writer, mut reader) = pipe();
+        writer.write_all(b"half").unwrap();
+        writer.flush().unwrap();
+        drop(writer);
+        let mut read = Vec::new();
+        assert_eq!(
+            reader.read_to_end(&mut read).unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
+        assert_eq!(read, b"half");
+    }
+
+    #[test]
+    fn dropped_reader_stops_the_writer() {
+        let (mut writer, reader) = pipe();
+        drop(reader);
+        assert!(writer.write_all(&vec![0; 2 * PIECE]).is_err());
+    }
+}

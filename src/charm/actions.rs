@@ -1,0 +1,87 @@
+//! Actions: parameters to use case, outcome to results.
+
+mod backup;
+mod listing;
+mod register;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tracing::{error, info};
+
+use super::Charm;
+use super::failure::{self, Failure, Kind};
+use crate::juju::ToolError;
+
+/// What an action answers: keys that Juju takes, and text.
+pub(super) type Results = BTreeMap<String, String>;
+
+/// The parameters of an action, as the operator gave them.
+pub(super) struct Parameters(BTreeMap<String, Value>);
+
+impl Parameters {
+    /// A text; a missing one is empty, as no parameter of ours may be empty.
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.0
+            .get(name)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
+    }
+}
+
+/// Runs one action and tells Juju how it ended. An action that failed is no failure of the process.
+pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
+    let parameters = Parameters(charm.tools.action_get().await?);
+    info!(action = name, "action started");
+    let outcome = match name {
+        "create-backup" => backup::create(charm).await,
+        "list-backups" => listing::list(charm).await,
+        "restore-backup" => backup::restore(charm, parameters.text("backup-id")).await,
+        "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,
+        "register-user" => {
+            register::register(charm, parameters.text("username"), parameters.flag("admin")).await
+        }
+        _ => Err(Failure::new(
+            Kind::Fault,
+            "unknown-action",
+            format!("this charm has no action {name}"),
+            "",
+        )),
+    };
+    match outcome {
+        Ok(results) => {
+            info!(action = name, "action finished");
+            charm.tools.action_set(&results).await
+        }
+        Err(failure) => {
+            error!(action = name, code = failure.code, "{failure}");
+            let code = BTreeMap::from([("error-code".to_owned(), failure.code.to_owned())]);
+            charm.tools.action_set(&code).await?;
+            charm.tools.action_fail(&failure.to_string()).await
+        }
+    }
+}
+
+/// Only the leader changes what lies in the bucket or on the volume: two units at once would work against each other.
+fn leading(charm: &Charm, leader: bool, action: &'static str) -> Result<(), Failure> {
+    if leader {
+        return Ok(());
+    }
+    let application = charm.application();
+    let hint = format!("juju run {application}/leader {action}");
+    Err(Failure::new(
+        Kind::Operator,
+        "not-leader",
+        "this unit is not the leader",
+        hint,
+    ))
+}
+
+/// Puts the Python charm's leading phrase before whatever went wrong.
+fn led<E: std::error::Error + 'static>(lead: &'static str) -> impl Fn(E) -> Failure {
+    move |error| failure::sort(&error).led_by(lead)
+}

@@ -1,0 +1,209 @@
+//! `list-backups` and `delete-backup`.
+
+use serde::Serialize;
+
+use super::{Results, leading, led};
+use crate::backup::{BackupId, Listed, State};
+use crate::charm::failure::{self, Failure, Kind};
+use crate::charm::{Charm, observe, store};
+
+/// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
+const RESULT_LIMIT: usize = 120 * 1024;
+
+/// A line of the listing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row {
+    backup_id: String,
+    /// When the backup was finished.
+    last_modified: String,
+    size: u64,
+    state: String,
+}
+
+pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
+    let relation = observe::backup_relation(charm)
+        .await
+        .map_err(led("Error listing backups."))?;
+    let catalogue = store::catalogue(charm, &relation).map_err(|failure| {
+        failure.led_by("Wrong S3 configuration on list backups action. Check S3 integration.")
+    })?;
+    let listed = catalogue
+        .list()
+        .await
+        .map_err(led("Error listing backups."))?;
+    let rows: Vec<Row> = listed.iter().map(row).collect();
+    results(&rows)
+}
+
+pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> {
+    const LEAD: &str = "Error deleting backup.";
+    leading(charm, charm.leader(LEAD).await?, "delete-backup")?;
+    let id = parse_id(id)?;
+    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let catalogue = store::catalogue(charm, &relation).map_err(|failure| {
+        failure.led_by("Wrong S3 configuration on delete backup action. Check S3 integration.")
+    })?;
+    let deleted = catalogue
+        .delete(&id)
+        .await
+        .map_err(|error| absent(&error).unwrap_or_else(|| led(LEAD)(error)))?;
+    let mut results = Results::from([
+        ("result".to_owned(), "correct".to_owned()),
+        ("objects".to_owned(), deleted.objects.to_string()),
+    ]);
+    if !deleted.committed {
+        let note = "there was no finished backup, only the rest of one; it is gone";
+        results.insert("note".to_owned(), note.to_owned());
+    }
+    Ok(results)
+}
+
+/// Reads the parameter `backup-id`; what cannot be the name of a backup does not exist, in the Python charm's words.
+pub(super) fn parse_id(text: &str) -> Result<BackupId, Failure> {
+    BackupId::parse(text).map_err(|error| {
+        let shown: String = text.chars().take(80).collect();
+        let cause = format!("backup-id {shown} does not exist: {error}");
+        Failure::new(
+            Kind::Operator,
+            "backup-not-found",
+            cause,
+            "list-backups shows which exist",
+        )
+    })
+}
+
+/// A backup that is not there is told in the Python charm's words alone.
+pub(super) fn absent(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
+    let failure = failure::sort(error);
+    (failure.code == "backup-not-found").then_some(failure)
+}
+
+fn row(listed: &Listed) -> Row {
+    let backup_id = listed.id.to_string();
+    match &listed.manifest {
+        Ok(manifest) => Row {
+            backup_id,
+            last_modified: manifest
+                .finished
+                .strftime("%Y-%m-%d %H:%M:%S+00:00")
+                .to_string(),
+            size: manifest.size,
+            state: match manifest.state {
+                State::Finished => "finished".to_owned(),
+                State::FinishedWithWarnings => "finished with warnings".to_owned(),
+            },
+        },
+        Err(error) => Row {
+            backup_id,
+            last_modified: String::new(),
+            size: 0,
+            state: format!("damaged: {}", failure::chain(error)),
+        },
+    }
+}
+
+/// The listing as a table for people, as a map for `juju run --format`, and as JSON for programs.
+///
+/// All three hold the same backups: the newest that fit into what Juju can carry.
+fn results(rows: &[Row]) -> Result<Results, Failure> {
+    let mut shown = rows;
+    let (table, json) = loop {
+        let table = table(shown);
+        let json = serde_json::to_string(shown).map_err(led("Error listing backups."))?;
+        if table.len().max(json.len()) <= RESULT_LIMIT {
+            break (table, json);
+        }
+        // Oldest first: what does not fit is dropped from the beginning, a tenth at a time.
+        shown = &shown[shown.len().div_ceil(10)..];
+    };
+    let mut results = Results::from([
+        ("formatted".to_owned(), table),
+        ("backups-json".to_owned(), json),
+        ("count".to_owned(), rows.len().to_string()),
+    ]);
+    if shown.len() < rows.len() {
+        let note = format!(
+            "the newest {} of {} backups are shown",
+            shown.len(),
+            rows.len()
+        );
+        results.insert("note".to_owned(), note);
+    }
+    for row in shown {
+        let key = |field: &str| format!("backups.{}.{field}", row.backup_id);
+        results.insert(key("last-modified"), row.last_modified.clone());
+        results.insert(key("size"), row.size.to_string());
+        results.insert(key("state"), row.state.clone());
+    }
+    Ok(results)
+}
+
+fn table(rows: &[Row]) -> String {
+    let head = format!(
+        "{:<27} | {:<25} | {:>15} | {}",
+        "backup-id", "last-modified", "size", "state"
+    );
+    let mut lines = vec![head.clone(), "-".repeat(head.len() + 3)];
+    lines.extend(rows.iter().map(|row| {
+        let Row {
+            backup_id,
+            last_modified,
+            size,
+            state,
+        } = row;
+        format!("{backup_id:<27} | {last_modified:<25} | {size:>15} | {state}")
+    }));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Row> {
+        let row = |number: usize| Row {
+            backup_id: format!("backup-20261121120405{number:06}"),
+            last_modified: "2026-11-21 12:04:09+00:00".to_owned(),
+            size: 1_234_567 + number as u64,
+            state: "finished".to_owned(),
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn table_is_what_an_operator_reads() {
+        insta::assert_snapshot!(table(&rows(2)), @r"
+        backup-id                   | last-modified             |            size | state
+        -----------------------------------------------------------------------------------
+        backup-20261121120405000000 | 2026-11-21 12:04:09+00:00 |         1234567 | finished
+        backup-20261121120405000001 | 2026-11-21 12:04:09+00:00 |         1234568 | finished
+        ");
+    }
+
+    #[test]
+    fn empty_listing_still_has_a_table_and_json() {
+        let results = results(&rows(0)).unwrap();
+        assert_eq!(
+            (results["backups-json"].as_str(), results["count"].as_str()),
+            ("[]", "0")
+        );
+        assert!(results["formatted"].starts_with("backup-id"));
+    }
+
+    #[test]
+    fn listing_that_juju_cannot_carry_shows_the_newest_and_says_so() {
+        let results = results(&rows(5000)).unwrap();
+        assert!(results.values().all(|value| value.len() <= RESULT_LIMIT));
+        assert_eq!(results["count"], "5000");
+        assert!(
+            results["note"].contains("of 5000 backups are shown"),
+            "{}",
+            results["note"]
+        );
+        assert!(results["formatted"].ends_with("finished"));
+        assert!(results["formatted"].contains("backup-20261121120405004999"));
+    }
+}

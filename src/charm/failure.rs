@@ -1,0 +1,267 @@
+//! Every error, as an operator meets it: one line that says what is wrong and what to do.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::backup::{CatalogueError, CreateError, RestoreError};
+use crate::juju::ToolError;
+use crate::openpgp::{OpenError, PassphraseError};
+use crate::pebble::{ExecError, PebbleError};
+use crate::s3::{self, S3Error};
+use crate::synapse::data::SnapshotError;
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The operator has to change something.
+    Operator,
+    /// It passes by itself, or with the next event.
+    Waiting,
+    /// The world or this program is broken; the log says more.
+    Fault,
+}
+
+/// A failure of an action.
+///
+/// Displayed: the Python charm's leading phrase, if it has one, the cause, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    /// A stable word for scripts, the action result `error-code`.
+    pub(crate) code: &'static str,
+    lead: &'static str,
+    cause: String,
+    hint: String,
+}
+
+impl Failure {
+    pub(crate) fn new(
+        kind: Kind,
+        code: &'static str,
+        cause: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            code,
+            lead: "",
+            cause: cause.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Puts a leading phrase before the cause.
+    pub(crate) fn led_by(self, lead: &'static str) -> Self {
+        Self { lead, ..self }
+    }
+
+    /// What is wrong, as a fragment for a status.
+    pub(crate) fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// Several findings as one failure, under the first one's code.
+    pub(crate) fn all(findings: Vec<Self>) -> Option<Self> {
+        let first = findings.first()?.clone();
+        if findings.len() == 1 {
+            return Some(first);
+        }
+        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        Some(Self {
+            lead: "",
+            cause: texts.join(" "),
+            hint: String::new(),
+            ..first
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.lead.is_empty() {
+            parts.push(self.lead.to_owned());
+        }
+        for sentence in [&self.cause, &self.hint] {
+            if !sentence.is_empty() {
+                parts.push(sentence_of(sentence));
+            }
+        }
+        formatter.write_str(&parts.join(" "))
+    }
+}
+
+/// A fragment as a sentence: a capital, a full stop. A name, such as `secret-key`, keeps its first letter.
+fn sentence_of(fragment: &str) -> String {
+    let word = fragment.split_whitespace().next().unwrap_or_default();
+    let mut letters = fragment.chars();
+    let first: String = match word.chars().all(char::is_alphabetic) {
+        true => letters
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .collect(),
+        false => letters.next().into_iter().collect(),
+    };
+    let stop = if fragment.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
+/// An error and what caused it, on one line; a cause that its error already tells is left out.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The error in a chain that is of type `E`.
+fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Sorts any error of the rooms below.
+pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
+    let cause = chain(error);
+    if let Some(error) = within::<S3Error>(error) {
+        return Failure::new(Kind::Operator, store_code(error), cause, error.hint());
+    }
+    if let Some(error) = within::<OpenError>(error) {
+        let hint = match error {
+            OpenError::WrongPassphrase => {
+                "set the passphrase that the backup was made with: juju config <application> backup_passphrase=<passphrase>"
+            }
+            _ => "the backup is damaged or not one of this charm: restore another one",
+        };
+        return Failure::new(Kind::Operator, "decryption-failed", cause, hint);
+    }
+    if let Some(CatalogueError::Absent(_)) = within(error) {
+        let hint = "list-backups shows which exist";
+        return Failure::new(Kind::Operator, "backup-not-found", cause, hint);
+    }
+    if let Some(error) = within::<PebbleError>(error) {
+        if error.is_connection() {
+            let hint = "wait until the unit is active, then try again";
+            return Failure::new(Kind::Waiting, "container-not-ready", cause, hint);
+        }
+        return Failure::new(Kind::Fault, "workload-failed", cause, "see juju debug-log");
+    }
+    if within::<ExecError>(error).is_some() {
+        return Failure::new(
+            Kind::Fault,
+            "workload-failed",
+            cause,
+            "see juju debug-log, and check the room on the data volume",
+        );
+    }
+    if let Some(RestoreError::OtherServer { theirs, .. }) = within(error) {
+        let hint = format!("restore it in an application whose server_name is {theirs}");
+        return Failure::new(Kind::Operator, "other-server", cause, hint);
+    }
+    if let Some(RestoreError::NoSpace { .. }) = within(error) {
+        let hint = "give the storage data more room";
+        return Failure::new(Kind::Operator, "no-space", cause, hint);
+    }
+    if within::<SnapshotError>(error).is_some() {
+        return Failure::new(Kind::Fault, "snapshot-failed", cause, "see juju debug-log");
+    }
+    let code = match (
+        within::<CreateError>(error),
+        within::<RestoreError>(error),
+        within::<ToolError>(error),
+    ) {
+        (Some(_), ..) => "create-failed",
+        (_, Some(_), _) => "restore-failed",
+        (_, _, Some(_)) => "agent-failed",
+        (None, None, None) => "failed",
+    };
+    Failure::new(Kind::Fault, code, cause, "see juju debug-log")
+}
+
+/// A stable word for what a store did.
+fn store_code(error: &S3Error) -> &'static str {
+    match error {
+        S3Error::BucketMissing { .. } => "bucket-missing",
+        S3Error::AccessDenied { .. } => "access-denied",
+        S3Error::KeyUnknown { .. } => "access-key-unknown",
+        S3Error::SignatureMismatch { .. } => "secret-key-wrong",
+        S3Error::Dns { .. } => "name-unresolved",
+        S3Error::Unreachable { .. } => "store-unreachable",
+        S3Error::Tls { .. } => "tls-untrusted",
+        S3Error::TimedOut { .. } => "store-timed-out",
+        S3Error::WrongRegion { .. } => "region-wrong",
+        S3Error::ClockSkew { .. } => "clock-skew",
+        S3Error::NotS3 { .. } => "not-s3",
+        S3Error::NotFound { .. }
+        | S3Error::Refused { .. }
+        | S3Error::Interrupted { .. }
+        | S3Error::Truncated { .. }
+        | S3Error::PartAltered { .. }
+        | S3Error::SizeAltered { .. }
+        | S3Error::TooLarge { .. }
+        | S3Error::UploadFailed { .. } => "store-failed",
+    }
+}
+
+/// The findings of checking the relation's data.
+pub(crate) fn parameters(problems: &[s3::Problem]) -> Failure {
+    let findings: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let hints: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.hint.as_str())
+        .collect();
+    Failure::new(
+        Kind::Operator,
+        "s3-configuration-invalid",
+        findings.join("; "),
+        hints.join("; "),
+    )
+}
+
+/// What is wrong with the passphrase option.
+pub(crate) fn passphrase(application: &str, error: Option<&PassphraseError>) -> Failure {
+    let cause = error.map(ToString::to_string).unwrap_or_default();
+    let hint = format!("set one line: juju config {application} backup_passphrase=<passphrase>");
+    Failure::new(Kind::Operator, "passphrase-missing", cause, hint)
+        .led_by("Missing backup_passphrase config option.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_reads_as_lead_cause_and_remedy() {
+        let failure = Failure::new(Kind::Operator, "x", "secret-key is missing", "set it")
+            .led_by("Wrong S3 configuration.");
+        assert_eq!(
+            failure.to_string(),
+            "Wrong S3 configuration. secret-key is missing. Set it."
+        );
+    }
+
+    #[test]
+    fn several_findings_are_all_told() {
+        let finding = |text: &str| Failure::new(Kind::Operator, "first", text, "");
+        let all = Failure::all(vec![finding("one"), finding("two")]);
+        assert_eq!(all.map(|all| all.to_string()).as_deref(), Some("One. Two."));
+        assert_eq!(Failure::all(Vec::new()), None);
+    }
+}

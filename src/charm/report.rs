@@ -1,0 +1,123 @@
+//! What a long action tells while it works: to whoever waits for it, and in the unit's status.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::{debug, info};
+
+use super::Charm;
+use crate::backup::{Phase, Progress};
+use crate::juju::{Status, ToolError};
+
+/// How often a number that grows is told. Juju keeps about a thousand lines of one task.
+const TICK: Duration = Duration::from_secs(5);
+const MEBI: f64 = 1024.0 * 1024.0;
+
+/// Does the work and tells how it goes.
+pub(super) async fn reported<T>(
+    charm: &Charm,
+    progress: watch::Receiver<Progress>,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::select! {
+        // The work is never dropped before its end; the telling may be, at any point: it only talks.
+        outcome = work => outcome,
+        never = tell(charm, progress) => match never {},
+    }
+}
+
+async fn tell(charm: &Charm, mut progress: watch::Receiver<Progress>) -> std::convert::Infallible {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: Option<Phase> = None;
+    let mut since = Instant::now();
+    loop {
+        let now = *progress.borrow_and_update();
+        if told != Some(now.phase) {
+            told = Some(now.phase);
+            since = Instant::now();
+            info!(phase = %now.phase, "phase");
+        }
+        let line = line(now, since.elapsed());
+        let status = Status::maintenance(format!("backup: {line}"));
+        let told_both: Result<(), ToolError> = async {
+            charm.tools.action_log(&line).await?;
+            charm.tools.status_set(&status).await
+        }
+        .await;
+        if let Err(error) = told_both {
+            debug!(%error, "progress could not be told");
+        }
+        next(&mut progress, told, &mut tick).await;
+    }
+}
+
+/// Returns at the next tick, or as soon as another phase has begun.
+async fn next(
+    progress: &mut watch::Receiver<Progress>,
+    told: Option<Phase>,
+    tick: &mut tokio::time::Interval,
+) {
+    let another = progress.wait_for(|progress| Some(progress.phase) != told);
+    tokio::select! {
+        // Both may be dropped and asked again: a tick is not lost, and the phase is still there.
+        _ = tick.tick() => (),
+        Ok(_) = another => (),
+    }
+}
+
+/// One line of progress: phase, and bytes and rate where there are any.
+fn line(progress: Progress, elapsed: Duration) -> String {
+    let Progress {
+        phase,
+        bytes,
+        total,
+    } = progress;
+    if bytes == 0 {
+        return phase.to_string();
+    }
+    let rate = bytes as f64 / elapsed.as_secs_f64().max(0.001) / MEBI;
+    let mebi = bytes as f64 / MEBI;
+    match total {
+        0 => format!("{phase}: {mebi:.1} MiB, {rate:.1} MiB/s"),
+        total => {
+            let percent = (bytes.saturating_mul(100) / total).min(100);
+            format!(
+                "{phase}: {percent}%, {mebi:.1} of {:.1} MiB, {rate:.1} MiB/s",
+                total as f64 / MEBI
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_says_phase_bytes_and_rate() {
+        let progress = Progress {
+            phase: Phase::Uploading,
+            bytes: 50 << 20,
+            total: 200 << 20,
+        };
+        assert_eq!(
+            line(progress, Duration::from_secs(2)),
+            "uploading: 25%, 50.0 of 200.0 MiB, 25.0 MiB/s"
+        );
+        let unknown = Progress {
+            total: 0,
+            ..progress
+        };
+        assert_eq!(
+            line(unknown, Duration::from_secs(2)),
+            "uploading: 50.0 MiB, 25.0 MiB/s"
+        );
+        let fresh = Progress {
+            bytes: 0,
+            ..progress
+        };
+        assert_eq!(line(fresh, Duration::ZERO), "uploading");
+    }
+}

@@ -1,0 +1,132 @@
+//! The data volume as the charm container sees it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use crate::synapse::{GID, ServerName, UID, config};
+
+/// A configuration is a few kilobytes; a larger file is none.
+const CONFIGURATION_LIMIT: u64 = 1024 * 1024;
+
+/// One look at the data volume.
+#[derive(Debug, Clone)]
+pub(crate) struct Volume {
+    /// Where it is mounted in this container.
+    pub(crate) here: PathBuf,
+    /// Whether Synapse's user owns it.
+    pub(crate) owned: bool,
+    /// Names of the directories and of the files that are not empty in it.
+    pub(crate) names: Vec<String>,
+    /// The configuration that Synapse was started with last.
+    pub(crate) configuration: Option<String>,
+    /// The log configuration beside it.
+    pub(crate) log_configuration: Option<String>,
+    /// The server whose database lies here: it cannot be renamed any more.
+    pub(crate) server_name: Option<ServerName>,
+}
+
+impl Volume {
+    pub(crate) fn look(here: PathBuf) -> io::Result<Self> {
+        let metadata = fs::metadata(&here)?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&here)? {
+            let entry = entry?;
+            // What was being written when the node lost its power is there, and empty.
+            if entry.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort();
+        let configuration = read(&here.join("homeserver.yaml"))?;
+        let started = names.iter().any(|name| name == "homeserver.db");
+        let server_name = configuration
+            .as_deref()
+            .filter(|_| started)
+            .and_then(|text| config::server_name_of(text).ok());
+        Ok(Self {
+            owned: (metadata.uid(), metadata.gid()) == (UID, GID),
+            names,
+            log_configuration: read(&here.join("log.config"))?,
+            configuration,
+            server_name,
+            here,
+        })
+    }
+
+    /// Bytes that may still be written to it.
+    pub(crate) fn available(&self) -> io::Result<u64> {
+        let volume = rustix::fs::statvfs(&self.here)?;
+        Ok(volume.f_bavail * volume.f_frsize)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = String::new();
+    io::Read::read_to_string(&mut io::Read::take(file, CONFIGURATION_LIMIT), &mut text)?;
+    Ok(Some(text))
+}
+
+/// Makes the volume Synapse's: a fresh one belongs to root.
+pub(crate) fn own(here: &Path) -> io::Result<()> {
+    chown(here, Some(UID), Some(GID))
+}
+
+/// Makes every directory from below `root` down to `path`, private and Synapse's.
+pub(crate) fn own_directories(root: &Path, path: &Path) -> io::Result<()> {
+    let mut directories: Vec<&Path> = path
+        .ancestors()
+        .take_while(|directory| *directory != root)
+        .collect();
+    directories.reverse();
+    for directory in directories {
+        match fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            made => made?,
+        }
+        chown(directory, Some(UID), Some(GID))?;
+    }
+    Ok(())
+}
+
+/// Removes a tree of ours; what cannot be removed is logged, and removed before it is used the next time.
+pub(crate) fn remove(tree: &Path) {
+    match fs::remove_dir_all(tree) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            warn!(tree = %tree.display(), %error, "could not be removed");
+        }
+        Ok(()) | Err(_) => (),
+    }
+}
+
+/// Bytes of file contents, and files and directories, in some places below `root`.
+///
+/// Files come and go while it looks; what is gone does not count.
+pub(crate) fn measure(root: &Path, places: &[PathBuf]) -> io::Result<(u64, u64)> {
+    let (mut content, mut members) = (0, 0);
+    let mut pending: Vec<PathBuf> = places.iter().map(|place| root.join(place)).collect();
+    while let Some(path) = pending.pop() {
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        members += 1;
+        if metadata.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                pending.push(entry?.path());
+            }
+        } else {
+            content += metadata.len();
+        }
+    }
+    Ok((content, members))
+}
