@@ -109,7 +109,6 @@ fn hostile_members_are_refused_by_name_and_nothing_of_them_passes() {
         ("data/fifo", Type::Fifo, Refusal::Device),
         ("data/char", Type::Char, Refusal::Device),
         ("data/block", Type::Block, Refusal::Device),
-        ("data/sparse", Type::GNUSparse, Refusal::UnknownKind('S')),
     ];
     for (name, kind, expected) in table {
         let bytes = archive(|builder| add(builder, name, kind, b""));
@@ -178,4 +177,10 @@ fn failing_sink_is_told_from_a_failing_source() {
         pass(&bytes[..], Full, |_| Ok(())),
         Err(ArchiveError::Sink(_))
     ));
+}
+
+#[test]
+fn sparse_member_is_an_error() {
+    let bytes = archive(|builder| add(builder, "data/sparse", tar::EntryType::GNUSparse, b""));
+    assert!(matches!(pass_all(&bytes).0, Err(ArchiveError::Read(_))));
 }

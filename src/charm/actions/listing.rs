@@ -144,7 +144,7 @@ fn table(rows: &[Row]) -> String {
         "{:<27} | {:<25} | {:>15} | {}",
         "backup-id", "last-modified", "size", "state"
     );
-    let mut lines = vec![head.clone(), "-".repeat(head.len() + 3)];
+    let mut lines = vec![head.clone(), "-".repeat(head.len())];
     lines.extend(rows.iter().map(|row| {
         let Row {
             backup_id,
@@ -177,7 +177,7 @@ mod tests {
     fn table_is_what_an_operator_reads() {
         insta::assert_snapshot!(table(&rows(2)), @r"
         backup-id                   | last-modified             |            size | state
-        -----------------------------------------------------------------------------------
+        ---------------------------------------------------------------------------------
         backup-20261121120405000000 | 2026-11-21 12:04:09+00:00 |         1234567 | finished
         backup-20261121120405000001 | 2026-11-21 12:04:09+00:00 |         1234568 | finished
         ");
