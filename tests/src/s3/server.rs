@@ -95,11 +95,17 @@ impl Server {
             tls: options.certificate.as_ref().map(Certificate::acceptor).transpose()?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)))?;
+        // Bound and listening from here on, though the thread only accepts later.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("s3".to_owned()).spawn(move || {
-            runtime.block_on(serve(site, listener, stopped));
+            runtime.block_on(async {
+                if let Ok(listener) = TcpListener::from_std(listener) {
+                    serve(site, listener, stopped).await;
+                }
+            });
             // A file that is being read must not hold the end up.
             runtime.shutdown_background();
         })?;
