@@ -51,7 +51,7 @@ pub(super) async fn answer(
         }
         Some(Effect::Stall) => std::future::pending().await,
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
-        Some(Effect::Cut(after)) => Ok(spoiled(carry_out(&service, request).await?, after, End::Cut)),
+        Some(Effect::Cut(after)) => Ok(spoiled(carry_out(&service, request).await?, after, End::Flush)),
         Some(Effect::StallBody(after)) => Ok(spoiled(carry_out(&service, request).await?, after, End::Stall)),
         Some(Effect::Forget) => {
             let answer = finished(carry_out(&service, request).await?).await?;
@@ -95,6 +95,7 @@ fn spoiled(answer: Answer, after: u64, end: End) -> Answer {
 
 #[derive(Clone, Copy)]
 enum End {
+    Flush,
     Cut,
     Stall,
 }
@@ -113,6 +114,12 @@ impl Body for Spoiled {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
             return match self.end {
+                End::Flush => {
+                    // What came before shall have left, the answer's head above all.
+                    self.end = End::Cut;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
                 End::Cut => Poll::Ready(Some(Err("cut by the test's order".into()))),
                 End::Stall => Poll::Pending,
             };
