@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 const DEEPEST: usize = 4;
 const MOST: usize = 100;
+const BAD_ENTRY: &str = "has a bad entry, number ";
 
 /// A certificate that is trusted to vouch for a store.
 ///
@@ -102,9 +103,12 @@ fn read_json(value: &serde_json::Value, depth: usize) -> Result<Vec<Authority>, 
                         index + 1
                     ));
                 };
-                let more = read_json(item, depth)
-                    .map_err(|what| format!("has a bad entry, number {}: it {what}", index + 1))?;
-                found.extend(more);
+                let more =
+                    read_json(item, depth).map_err(|what| match what.strip_prefix(BAD_ENTRY) {
+                        Some(_) => what,
+                        None => format!("{BAD_ENTRY}{}: it {what}", index + 1),
+                    });
+                found.extend(more?);
             }
             Ok(found)
         }

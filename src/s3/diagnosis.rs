@@ -299,7 +299,10 @@ fn is_unreachable(kind: io::ErrorKind) -> bool {
 fn tls_reason(error: &rustls::Error) -> TlsReason {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => TlsReason::UntrustedIssuer,
+            // A signature that does not fit: an authority of the same name with another key, as after it was made anew.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                TlsReason::UntrustedIssuer
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 TlsReason::NameMismatch
             }

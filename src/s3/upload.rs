@@ -40,6 +40,7 @@ pub struct Upload {
     buffers: Buffers,
     filling: Vec<u8>,
     begun: usize,
+    in_flight: usize,
     written: u64,
     sending: JoinSet<Result<Sent, S3Error>>,
     sent: Vec<Sent>,
@@ -109,7 +110,8 @@ impl Upload {
             attempts: Attempts::default(),
         };
         let size = usize::try_from(plan.part_size()).unwrap_or(usize::MAX);
-        let mut buffers = Buffers::new(in_flight.max(1) + 1, size);
+        let in_flight = in_flight.max(1);
+        let mut buffers = Buffers::new(in_flight + 1, size);
         let filling = buffers.take().await;
         Ok(Self {
             target,
@@ -117,6 +119,7 @@ impl Upload {
             buffers,
             filling,
             begun: 0,
+            in_flight,
             written: 0,
             sending: JoinSet::new(),
             sent: Vec::new(),
@@ -186,8 +189,8 @@ impl Upload {
         let part = usize::try_from(self.plan.part_size()).unwrap_or(usize::MAX);
         while !bytes.is_empty() {
             if self.filling.len() == part {
-                self.send_part();
-                self.filling = self.next_buffer().await?;
+                self.send_part().await?;
+                self.filling = self.buffers.take().await;
             }
             let (now, later) = bytes.split_at(bytes.len().min(part - self.filling.len()));
             self.filling.extend_from_slice(now);
@@ -197,22 +200,22 @@ impl Upload {
         Ok(())
     }
 
-    fn send_part(&mut self) {
+    /// Sends what has been filled, once there is room in flight.
+    async fn send_part(&mut self) -> Result<(), S3Error> {
+        while let Some(ended) = self.sending.try_join_next() {
+            self.note(ended)?;
+        }
+        while self.sending.len() >= self.in_flight {
+            let Some(ended) = self.sending.join_next().await else {
+                break;
+            };
+            self.note(ended)?;
+        }
         self.begun += 1;
         let bytes = self.buffers.lend(mem::take(&mut self.filling));
         self.sending
             .spawn(self.target.clone().send(self.begun, bytes));
-    }
-
-    async fn next_buffer(&mut self) -> Result<Vec<u8>, S3Error> {
-        loop {
-            // Both arms are cancel-safe by their libraries' word: a part that has ended, or a buffer that is idle, stays.
-            tokio::select! {
-                biased;
-                Some(ended) = self.sending.join_next() => self.note(ended)?,
-                buffer = self.buffers.take() => return Ok(buffer),
-            }
-        }
+        Ok(())
     }
 
     fn note(&mut self, ended: Result<Result<Sent, S3Error>, JoinError>) -> Result<(), S3Error> {
@@ -231,7 +234,7 @@ impl Upload {
             });
         }
         if !self.filling.is_empty() || self.begun == 0 {
-            self.send_part();
+            self.send_part().await?;
         }
         while let Some(ended) = self.sending.join_next().await {
             self.note(ended)?;

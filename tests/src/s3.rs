@@ -1,1 +1,37 @@
-//! To be written.
+//! S3 stores for the suite and the demo: one in this process that takes faults, and the real versitygw.
+
+mod answers;
+mod certificates;
+mod faults;
+mod requests;
+mod server;
+mod shelf;
+mod store;
+mod uploads;
+mod versitygw;
+
+pub use certificates::{Certificate, CertificateAuthority};
+pub use faults::{Effect, Fault};
+pub use requests::Operation;
+pub use server::{Options, Server};
+pub use versitygw::{Versitygw, find_versitygw};
+
+use std::collections::BTreeMap;
+
+/// What the provider of an `s3` relation writes into its databag for a store and a bucket.
+#[must_use]
+pub fn relation_data(
+    endpoint: &str,
+    access_key: &str,
+    secret_key: &str,
+    bucket: &str,
+) -> BTreeMap<String, String> {
+    [
+        ("access-key", access_key),
+        ("secret-key", secret_key),
+        ("bucket", bucket),
+        ("endpoint", endpoint),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}

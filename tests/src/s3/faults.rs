@@ -1,0 +1,171 @@
+//! Faults that a test orders from the store in this process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::requests::Operation;
+
+/// An order: which calls shall go wrong, and how.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    operation: Operation,
+    skip: usize,
+    times: usize,
+    effect: Effect,
+}
+
+/// How a call goes wrong.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Nothing is done; this is the answer.
+    Answer {
+        /// The status.
+        status: u16,
+        /// Headers beside the usual ones.
+        headers: Vec<(&'static str, String)>,
+        /// The body.
+        body: String,
+    },
+    /// The call is carried out, and this is the answer all the same.
+    AnswerAfter {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// The call is carried out and answered with the tag of other bytes.
+    WrongTag,
+    /// Nothing is done and nothing is answered, ever.
+    Stall,
+    /// The connection is closed without an answer.
+    Drop,
+    /// The answer's body breaks off after so many bytes.
+    Cut(u64),
+    /// The answer's body stops after so many bytes, and the connection stays.
+    StallBody(u64),
+    /// The call is carried out and answered well, and then its object is lost.
+    Forget,
+    /// The call is carried out and answered well, and then its object loses its last byte.
+    Shorten,
+}
+
+impl Fault {
+    /// The next call of this kind goes wrong.
+    #[must_use]
+    pub fn on(operation: Operation, effect: Effect) -> Self {
+        Self {
+            operation,
+            skip: 0,
+            times: 1,
+            effect,
+        }
+    }
+
+    /// Lets so many calls pass before.
+    #[must_use]
+    pub fn after(self, calls: usize) -> Self {
+        Self {
+            skip: calls,
+            ..self
+        }
+    }
+
+    /// So many calls in a row go wrong.
+    #[must_use]
+    pub fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    /// All calls from there on go wrong.
+    #[must_use]
+    pub fn always(self) -> Self {
+        self.times(usize::MAX)
+    }
+}
+
+impl Effect {
+    /// A refusal with an S3 error code.
+    #[must_use]
+    pub fn refuse(status: u16, code: &str) -> Self {
+        Self::Answer {
+            status,
+            headers: Vec::new(),
+            body: error_body(code, "ordered by the test"),
+        }
+    }
+
+    /// A refusal with an S3 error code after the call was carried out.
+    #[must_use]
+    pub fn refuse_after(status: u16, code: &str) -> Self {
+        Self::AnswerAfter {
+            status,
+            body: error_body(code, "ordered by the test"),
+        }
+    }
+}
+
+/// The body of an S3 error.
+pub(super) fn error_body(code: &str, message: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
+}
+
+/// The orders of one server, and the calls that it has seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    orders: Vec<Fault>,
+    calls: BTreeMap<Operation, usize>,
+}
+
+impl Faults {
+    pub(super) fn order(&self, fault: Fault) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .orders
+            .push(fault);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .orders
+            .clear();
+    }
+
+    pub(super) fn calls(&self, operation: Operation) -> usize {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .calls
+            .get(&operation)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Notes a call and tells what is to go wrong with it. Of several orders the first that is due counts.
+    pub(super) fn strike(&self, operation: Operation) -> Option<Effect> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state.calls.entry(operation).or_default() += 1;
+        for order in state
+            .orders
+            .iter_mut()
+            .filter(|order| order.operation == operation)
+        {
+            if order.skip > 0 {
+                order.skip -= 1;
+            } else if order.times > 0 {
+                order.times = order
+                    .times
+                    .saturating_sub(usize::from(order.times != usize::MAX));
+                return Some(order.effect.clone());
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,60 @@
+//! What a request asks of a store, told from its method and its URL.
+
+use hyper::Method;
+
+/// A call of the S3 API, as far as the charm makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// `ListObjectsV2`, which is also how the charm asks for the bucket.
+    ListObjects,
+    /// `ListMultipartUploads`.
+    ListUploads,
+    /// `DeleteObjects`.
+    DeleteObjects,
+    /// `GetObject`.
+    GetObject,
+    /// `HeadObject`.
+    HeadObject,
+    /// `PutObject`.
+    PutObject,
+    /// `CreateMultipartUpload`.
+    CreateUpload,
+    /// `UploadPart`.
+    UploadPart,
+    /// `CompleteMultipartUpload`.
+    CompleteUpload,
+    /// `AbortMultipartUpload`.
+    AbortUpload,
+    /// Any other.
+    Other,
+}
+
+impl Operation {
+    /// Tells the operation of a path-style request.
+    #[must_use]
+    pub fn of(method: &Method, path: &str, query: Option<&str>) -> Self {
+        let has = |name: &str| {
+            query
+                .unwrap_or_default()
+                .split('&')
+                .any(|pair| pair.split('=').next().is_some_and(|key| key == name))
+        };
+        let on_object = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .is_some_and(|(_, key)| !key.is_empty());
+        match (method.as_str(), on_object) {
+            ("GET", false) if has("uploads") => Self::ListUploads,
+            ("GET", false) if has("list-type") => Self::ListObjects,
+            ("POST", false) if has("delete") => Self::DeleteObjects,
+            ("GET", true) => Self::GetObject,
+            ("HEAD", true) => Self::HeadObject,
+            ("PUT", true) if has("partNumber") => Self::UploadPart,
+            ("PUT", true) => Self::PutObject,
+            ("POST", true) if has("uploads") => Self::CreateUpload,
+            ("POST", true) if has("uploadId") => Self::CompleteUpload,
+            ("DELETE", true) if has("uploadId") => Self::AbortUpload,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The store in this process, on a port of its own.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result, anyhow};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::answers;
+use super::certificates::Certificate;
+use super::faults::{Fault, Faults};
+use super::requests::Operation;
+use super::shelf::Shelf;
+use super::store::Store;
+use super::uploads::Uploads;
+
+/// How a store is set up.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the objects lie; a directory that is removed with the server unless one is named.
+    pub directory: Option<PathBuf>,
+    /// The port, 0 for any.
+    pub port: u16,
+    /// The access key.
+    pub access_key: String,
+    /// The secret key.
+    pub secret_key: String,
+    /// The bucket that is there from the start.
+    pub bucket: String,
+    /// Speaks TLS with this certificate.
+    pub certificate: Option<Certificate>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            port: 0,
+            access_key: "the-access-key".to_owned(),
+            secret_key: "the-secret-key".to_owned(),
+            bucket: "demo".to_owned(),
+            certificate: None,
+        }
+    }
+}
+
+/// A running store; it stops when it is dropped.
+///
+/// It runs on a thread of its own, so that it answers whatever the test's own runtime does.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    options: Options,
+    directory: PathBuf,
+    faults: Faults,
+    uploads: Arc<Uploads>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Server {
+    /// Starts a store; it answers when this returns.
+    pub fn start(options: Options) -> Result<Self> {
+        let temporary = match &options.directory {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().context("no temporary directory")?),
+        };
+        let directory = match (&options.directory, &temporary) {
+            (Some(directory), _) => directory.clone(),
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => return Err(anyhow!("no directory")),
+        };
+        let shelf = Arc::new(
+            Shelf::new(&directory)
+                .with_context(|| format!("cannot use {}", directory.display()))?,
+        );
+        shelf.create_bucket(&options.bucket)?;
+        let (faults, uploads) = (Faults::default(), Arc::new(Uploads::default()));
+        let mut builder = S3ServiceBuilder::new(Store {
+            shelf: shelf.clone(),
+            uploads: uploads.clone(),
+        });
+        builder.set_auth(SimpleAuth::from_single(
+            options.access_key.as_str(),
+            options.secret_key.as_str(),
+        ));
+        let site = Site {
+            service: builder.build(),
+            faults: faults.clone(),
+            shelf,
+            tls: options
+                .certificate
+                .as_ref()
+                .map(Certificate::acceptor)
+                .transpose()?,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        // Bound and listening from here on, though the thread only accepts later.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("s3".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    if let Ok(listener) = TcpListener::from_std(listener) {
+                        serve(site, listener, stopped).await;
+                    }
+                });
+                // A file that is being read must not hold the end up.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            address,
+            options,
+            directory,
+            faults,
+            uploads,
+            stop: Some(stop),
+            thread: Some(thread),
+            _temporary: temporary,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL to give as `endpoint`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.options.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The directory of its buckets.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// The databag of an `s3` relation to its bucket.
+    #[must_use]
+    pub fn relation_data(&self) -> BTreeMap<String, String> {
+        let Options {
+            access_key,
+            secret_key,
+            bucket,
+            ..
+        } = &self.options;
+        super::relation_data(&self.endpoint(), access_key, secret_key, bucket)
+    }
+
+    /// Orders a fault.
+    pub fn order(&self, fault: Fault) {
+        self.faults.order(fault);
+    }
+
+    /// Takes all orders back.
+    pub fn clear_faults(&self) {
+        self.faults.clear();
+    }
+
+    /// How many calls of a kind it has seen, spoiled ones included.
+    #[must_use]
+    pub fn calls(&self, operation: Operation) -> usize {
+        self.faults.calls(operation)
+    }
+
+    /// Forgets all uploads that are under way.
+    pub fn forget_uploads(&self) {
+        self.uploads.forget_all();
+    }
+
+    /// How many uploads are under way.
+    #[must_use]
+    pub fn open_uploads(&self) -> usize {
+        self.uploads.all().len()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Site {
+    service: S3Service,
+    faults: Faults,
+    shelf: Arc<Shelf>,
+    tls: Option<TlsAcceptor>,
+}
+
+/// Serves until the sender of `stopped` is dropped; with the set go all connections.
+async fn serve(site: Site, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                connections.spawn(welcome(site.clone(), stream));
+            },
+        }
+    }
+}
+
+async fn welcome(site: Site, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    match &site.tls {
+        None => talk(site, stream).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.clone().accept(stream).await {
+                talk(site, stream).await;
+            }
+        }
+    }
+}
+
+async fn talk(site: Site, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(move |request| {
+        answers::answer(
+            site.service.clone(),
+            site.faults.clone(),
+            site.shelf.clone(),
+            request,
+        )
+    });
+    let mut connection = http1::Builder::new();
+    connection.timer(TokioTimer::new());
+    // How a connection ends is the client's affair.
+    let _ = connection
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

@@ -1,0 +1,360 @@
+//! The store's answers to the calls of the S3 API.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
+use futures_util::stream;
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::shelf::{Found, Shelf, Tag, broken, hex};
+use super::uploads::Uploads;
+
+/// What a page of a listing may hold.
+const LARGEST_PAGE: i32 = 1000;
+
+/// A store over a shelf.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) uploads: Arc<Uploads>,
+}
+
+fn strong(tag: &str) -> Option<ETag> {
+    Some(ETag::Strong(tag.to_owned()))
+}
+
+fn well<T>(output: T) -> S3Result<S3Response<T>> {
+    Ok(S3Response::new(output))
+}
+
+fn length(size: u64) -> Option<i64> {
+    i64::try_from(size).ok()
+}
+
+#[async_trait::async_trait]
+impl S3 for Store {
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.shelf
+            .create_bucket(&request.input.bucket)
+            .map_err(broken)?;
+        well(CreateBucketOutput::default())
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.shelf.bucket(&request.input.bucket)?;
+        well(HeadBucketOutput::default())
+    }
+
+    async fn put_object(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = request.input;
+        let place = self.shelf.place(&input.bucket, &input.key)?;
+        let received = self.shelf.receive(input.body).await?;
+        received.check(
+            input.checksum_crc32.as_deref(),
+            input.checksum_crc32c.as_deref(),
+            input.content_md5.as_deref(),
+        )?;
+        let tag = Tag {
+            etag: hex(&received.md5),
+            crc32c: input.checksum_crc32c,
+        };
+        self.shelf.shelve(&received.path, &place, tag.clone())?;
+        well(PutObjectOutput {
+            e_tag: strong(&tag.etag),
+            checksum_crc32c: tag.crc32c,
+            ..Default::default()
+        })
+    }
+
+    async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let found = self.shelf.find(&input.bucket, &input.key)?;
+        let tag = self.shelf.tag(&found.path)?;
+        let asked = input.range.map(|range| range.check(found.size)).transpose();
+        let asked =
+            asked.map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
+        let range = asked.clone().unwrap_or(0..found.size);
+        let mut file = tokio::fs::File::open(&found.path).await.map_err(broken)?;
+        file.seek(SeekFrom::Start(range.start))
+            .await
+            .map_err(broken)?;
+        let pieces =
+            stream::try_unfold(file.take(range.end - range.start), |mut file| async move {
+                let mut buffer = Vec::with_capacity(256 << 10);
+                let count = (&mut file).take(256 << 10).read_to_end(&mut buffer).await?;
+                Ok::<_, std::io::Error>((count > 0).then(|| (Bytes::from(buffer), file)))
+            });
+        let whole = asked.is_none();
+        well(GetObjectOutput {
+            body: Some(StreamingBlob::wrap(pieces)),
+            content_length: length(range.end - range.start),
+            content_range: asked
+                .map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, found.size)),
+            accept_ranges: Some("bytes".to_owned()),
+            e_tag: strong(&tag.etag),
+            checksum_crc32c: tag
+                .crc32c
+                .filter(|_| whole && input.checksum_mode.is_some()),
+            last_modified: Some(found.modified.into()),
+            ..Default::default()
+        })
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let found = self.shelf.find(&request.input.bucket, &request.input.key)?;
+        let tag = self.shelf.tag(&found.path)?;
+        well(HeadObjectOutput {
+            content_length: length(found.size),
+            e_tag: strong(&tag.etag),
+            last_modified: Some(found.modified.into()),
+            ..Default::default()
+        })
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.shelf
+            .remove(&request.input.bucket, &request.input.key)?;
+        well(DeleteObjectOutput::default())
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let input = request.input;
+        self.shelf.bucket(&input.bucket)?;
+        if input.delete.objects.len() > 1000 {
+            return Err(s3_error!(MalformedXML, "more than 1000 keys"));
+        }
+        let quiet = input.delete.quiet.unwrap_or_default();
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in input.delete.objects {
+            match self.shelf.remove(&input.bucket, &object.key) {
+                Ok(()) => deleted.push(DeletedObject {
+                    key: Some(object.key),
+                    ..Default::default()
+                }),
+                Err(error) => errors.push(Error {
+                    code: Some(error.code().as_str().to_owned()),
+                    key: Some(object.key),
+                    message: error.message().map(str::to_owned),
+                    version_id: None,
+                }),
+            }
+        }
+        well(DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            errors: Some(errors),
+            ..Default::default()
+        })
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let room = usize::try_from(
+            input
+                .max_keys
+                .unwrap_or(LARGEST_PAGE)
+                .clamp(0, LARGEST_PAGE),
+        )
+        .unwrap_or_default();
+        let after = match &input.continuation_token {
+            Some(token) => unpacked(token)?,
+            None => input.start_after.clone().unwrap_or_default(),
+        };
+        let mut entries: Vec<(String, Option<Found>)> = Vec::new();
+        for (key, found) in self.shelf.keys(&input.bucket, &prefix)? {
+            let end = input.delimiter.as_ref().and_then(|delimiter| {
+                key[prefix.len()..]
+                    .find(delimiter.as_str())
+                    .map(|at| prefix.len() + at + delimiter.len())
+            });
+            match end.map(|end| key[..end].to_owned()) {
+                Some(folder) if entries.last().is_some_and(|(last, _)| *last == folder) => {}
+                Some(folder) => entries.push((folder, None)),
+                None => entries.push((key, Some(found))),
+            }
+        }
+        entries.retain(|(name, _)| *name > after);
+        let truncated = entries.len() > room && room > 0;
+        entries.truncate(room);
+        let next = entries
+            .last()
+            .filter(|_| truncated)
+            .map(|(name, _)| URL_SAFE.encode(name));
+        let count = i32::try_from(entries.len()).ok();
+        let (mut contents, mut folders) = (Vec::new(), Vec::new());
+        for (name, found) in entries {
+            match found {
+                None => folders.push(CommonPrefix { prefix: Some(name) }),
+                Some(found) => contents.push(Object {
+                    e_tag: strong(&self.shelf.tag(&found.path)?.etag),
+                    key: Some(name),
+                    last_modified: Some(found.modified.into()),
+                    size: length(found.size),
+                    ..Default::default()
+                }),
+            }
+        }
+        well(ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: Some(prefix),
+            max_keys: i32::try_from(room).ok(),
+            key_count: count,
+            is_truncated: Some(truncated),
+            next_continuation_token: next,
+            continuation_token: input.continuation_token,
+            contents: Some(contents),
+            common_prefixes: Some(folders),
+            delimiter: input.delimiter,
+            ..Default::default()
+        })
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = request.input;
+        self.shelf.place(&input.bucket, &input.key)?;
+        let checked = input
+            .checksum_algorithm
+            .as_ref()
+            .is_some_and(|name| name.as_str() == "CRC32C");
+        let id = self.uploads.begin(&input.bucket, &input.key, checked);
+        well(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            checksum_algorithm: input.checksum_algorithm,
+            upload_id: Some(id),
+            ..Default::default()
+        })
+    }
+
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let input = request.input;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
+        if !(1..=10_000).contains(&input.part_number) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and 10000, inclusive"
+            ));
+        }
+        let received = self.shelf.receive(input.body).await?;
+        received.check(
+            input.checksum_crc32.as_deref(),
+            input.checksum_crc32c.as_deref(),
+            input.content_md5.as_deref(),
+        )?;
+        let tag = hex(&received.md5);
+        self.uploads
+            .add(&input.upload_id, input.part_number, received)?;
+        well(UploadPartOutput {
+            e_tag: strong(&tag),
+            checksum_crc32: input.checksum_crc32,
+            checksum_crc32c: input.checksum_crc32c,
+            ..Default::default()
+        })
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
+        let named = input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default();
+        let tag = self
+            .uploads
+            .complete(&self.shelf, &input.upload_id, &named)?;
+        well(CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: strong(&tag.etag),
+            checksum_crc32c: tag.crc32c,
+            ..Default::default()
+        })
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let input = request.input;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
+        self.uploads.remove(&input.upload_id)?;
+        well(AbortMultipartUploadOutput::default())
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = request.input;
+        self.shelf.bucket(&input.bucket)?;
+        let all = self
+            .uploads
+            .all()
+            .into_iter()
+            .filter(|(_, open)| open.bucket == input.bucket);
+        let uploads = all.map(|(id, open)| MultipartUpload {
+            initiated: Some(open.initiated.into()),
+            key: Some(open.key),
+            upload_id: Some(id),
+            ..Default::default()
+        });
+        let uploads = uploads.collect();
+        well(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            is_truncated: Some(false),
+            uploads: Some(uploads),
+            ..Default::default()
+        })
+    }
+}
+
+fn unpacked(token: &str) -> S3Result<String> {
+    let invalid = || {
+        s3_error!(
+            InvalidArgument,
+            "The continuation token provided is incorrect"
+        )
+    };
+    String::from_utf8(URL_SAFE.decode(token).map_err(|_| invalid())?).map_err(|_| invalid())
+}
