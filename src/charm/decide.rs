@@ -241,3 +241,6 @@ fn covers(plan: &Plan, layer: &Layer) -> bool {
             .iter()
             .all(|(name, check)| plan.checks.get(name) == Some(check))
 }
+
+#[cfg(test)]
+mod tests;

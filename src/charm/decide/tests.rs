@@ -1,0 +1,243 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::charm::observe::Container;
+use crate::juju::{Options, StatusKind};
+
+/// A unit that has everything but what the test takes away: options set, storage and container there, never started.
+fn fresh() -> Observation {
+    Observation {
+        options: options(json!({"server_name": "example.org", "report_stats": false})),
+        leader: true,
+        volume: Some(Volume {
+            here: PathBuf::from("/data"),
+            owned: false,
+            names: vec!["lost+found".to_owned()],
+            configuration: None,
+            log_configuration: None,
+            server_name: None,
+        }),
+        container: Some(Container {
+            plan: Plan::default(),
+            services: Vec::new(),
+        }),
+        opened_ports: Vec::new(),
+        backup: BackupRelation::Absent,
+    }
+}
+
+fn options(values: serde_json::Value) -> Options {
+    Options::from(serde_json::from_value::<BTreeMap<String, Value>>(values).unwrap())
+}
+
+fn decided(seen: &Observation) -> Decision {
+    let fill = |buffer: &mut [u8]| {
+        buffer.fill(7);
+        Ok::<(), Infallible>(())
+    };
+    decide("synapse", seen, fill).unwrap()
+}
+
+/// The decision as an operator would tell it.
+fn told(seen: &Observation) -> String {
+    let decision = decided(seen);
+    let mut lines: Vec<String> = decision.steps.iter().map(line).collect();
+    if let Some(hindrance) = decision.hindrance {
+        lines.push(format!(
+            "{}: {}",
+            hindrance.kind().as_str(),
+            hindrance.message()
+        ));
+    }
+    lines.join("\n")
+}
+
+fn line(step: &Step) -> String {
+    match step {
+        Step::OwnVolume => "own the volume".to_owned(),
+        Step::MakeDirectory(path) => format!("make {path}"),
+        Step::WriteFile(file) => format!(
+            "write {} {:o} {}:{}",
+            file.path, file.mode, file.user_id, file.group_id
+        ),
+        Step::AddLayer(layer) => format!(
+            "add layer of {:?}",
+            layer.services.keys().collect::<Vec<_>>()
+        ),
+        Step::Replan => "replan".to_owned(),
+        Step::OpenPort(port) => format!("open port {port}"),
+        Step::AskForBucket { relation, bucket } => format!("ask {relation} for {bucket}"),
+    }
+}
+
+/// What the world looks like after the steps were made.
+fn applied(mut seen: Observation) -> Observation {
+    for step in decided(&seen).steps {
+        let volume = seen.volume.as_mut().unwrap();
+        let container = seen.container.as_mut().unwrap();
+        match step {
+            Step::OwnVolume => volume.owned = true,
+            Step::MakeDirectory(path) => volume.names.push(synapse::below_data(&path).to_owned()),
+            Step::WriteFile(file) => {
+                let contents = file.contents.expose_secret().to_owned();
+                match file.path.as_str() {
+                    synapse::CONFIG => volume.configuration = Some(contents),
+                    synapse::LOG_CONFIG => volume.log_configuration = Some(contents),
+                    path => volume.names.push(synapse::below_data(path).to_owned()),
+                }
+            }
+            Step::AddLayer(layer) => {
+                container.plan.services = layer.services;
+                container.plan.checks = layer.checks;
+            }
+            Step::Replan => {
+                container.services = serde_json::from_value(
+                    json!([{"name": "synapse", "startup": "enabled", "current": "active"}]),
+                )
+                .unwrap();
+                volume.names.push("homeserver.db".to_owned());
+                volume.server_name = ServerName::parse("example.org").ok();
+            }
+            Step::OpenPort(port) => seen.opened_ports.push(format!("{port}/tcp")),
+            Step::AskForBucket { relation, .. } => {
+                seen.backup = BackupRelation::Silent {
+                    relation,
+                    asked: true,
+                };
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn fresh_unit_is_set_up_in_order() {
+    insta::assert_snapshot!(told(&fresh()), @r#"
+    open port 8008
+    own the volume
+    make /data/media
+    write /data/macaroon.secret 600 991:991
+    write /data/form.secret 600 991:991
+    write /data/registration.secret 600 991:991
+    write /data/example.org.signing.key 600 991:991
+    write /data/log.config 640 991:991
+    write /data/homeserver.yaml 640 991:991
+    add layer of ["synapse"]
+    replan
+    "#);
+}
+
+#[test]
+fn deciding_again_gives_no_steps() {
+    let settled = applied(fresh());
+    assert_eq!(told(&settled), "");
+}
+
+#[test]
+fn without_server_name_synapse_is_not_started() {
+    let mut seen = fresh();
+    seen.options = options(json!({}));
+    insta::assert_snapshot!(told(&seen), @r"
+    open port 8008
+    blocked: set server_name: juju config synapse server_name=<domain>
+    ");
+}
+
+#[test]
+fn order_of_container_and_storage_does_not_matter() {
+    let mut without_storage = fresh();
+    without_storage.volume = None;
+    insta::assert_snapshot!(told(&without_storage), @r"
+    open port 8008
+    waiting: waiting for storage data to be attached
+    ");
+    let mut without_container = fresh();
+    without_container.container = None;
+    insta::assert_snapshot!(told(&without_container), @r"
+    open port 8008
+    waiting: waiting for the container synapse
+    ");
+}
+
+#[test]
+fn server_name_cannot_change_and_synapse_keeps_running() {
+    let mut seen = applied(fresh());
+    seen.options = options(json!({"server_name": "other.org"}));
+    let decision = decided(&seen);
+    assert!(
+        decision.steps.is_empty(),
+        "{:?}",
+        decision.steps.iter().map(line).collect::<Vec<_>>()
+    );
+    let hindrance = decision.hindrance.unwrap();
+    assert_eq!(hindrance.kind(), StatusKind::Blocked);
+    assert_eq!(
+        hindrance.message(),
+        "server_name cannot change: juju config synapse server_name=example.org"
+    );
+}
+
+#[test]
+fn changed_option_writes_the_configuration_and_starts_synapse_anew() {
+    let mut seen = applied(fresh());
+    seen.options =
+        options(json!({"server_name": "example.org", "public_baseurl": "https://m.example.org/"}));
+    insta::assert_snapshot!(told(&seen), @r#"
+    write /data/homeserver.yaml 640 991:991
+    add layer of ["synapse"]
+    replan
+    "#);
+}
+
+#[test]
+fn invalid_options_are_named_and_stop_nothing() {
+    let mut seen = applied(fresh());
+    seen.options = options(json!({"server_name": "not a name", "public_baseurl": "ftp://x"}));
+    let decision = decided(&seen);
+    assert!(decision.steps.is_empty());
+    assert!(
+        decision
+            .hindrance
+            .unwrap()
+            .message()
+            .starts_with("server_name is invalid")
+    );
+}
+
+#[test]
+fn stopped_service_is_started_again() {
+    let mut seen = applied(fresh());
+    seen.container.as_mut().unwrap().services.clear();
+    assert_eq!(told(&seen), "replan");
+}
+
+#[test]
+fn leader_asks_a_silent_integrator_for_a_bucket_once() {
+    let relation = RelationId::parse("backup:7").unwrap();
+    let mut seen = applied(fresh());
+    seen.backup = BackupRelation::Silent {
+        relation,
+        asked: false,
+    };
+    assert_eq!(told(&seen), "ask backup:7 for relation-7");
+    assert_eq!(told(&applied(seen)), "");
+}
+
+#[test]
+fn follower_asks_for_nothing() {
+    let relation = RelationId::parse("backup:7").unwrap();
+    let mut seen = applied(fresh());
+    seen.leader = false;
+    seen.backup = BackupRelation::Silent {
+        relation,
+        asked: false,
+    };
+    assert_eq!(told(&seen), "");
+}
