@@ -10,9 +10,14 @@
 //! tools -> context, value, yaml    what a hook tool answers
 //! ```
 
+pub mod agent;
 pub mod context;
+pub mod environment;
 pub mod flags;
+pub mod launcher;
 pub mod port;
+pub mod socket;
 pub mod tools;
+pub mod unit;
 pub mod value;
 pub mod yaml;

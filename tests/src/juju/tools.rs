@@ -375,7 +375,7 @@ fn key_values(args: &[String]) -> Result<BTreeMap<String, String>, Fault> {
 }
 
 /// Whether a text is an application's name.
-fn is_application(name: &str) -> bool {
+pub(super) fn is_application(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
     let mut parts = name.split('-');
     let first = parts.next().unwrap_or_default();
@@ -394,7 +394,7 @@ fn unit_application(name: &str) -> Option<&str> {
     (is_application(application) && is_number(number)).then_some(application)
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'))
