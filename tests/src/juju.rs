@@ -11,11 +11,17 @@
 //! ```
 
 pub mod agent;
+pub mod charm;
+pub mod cli;
 pub mod context;
+pub mod controller;
 pub mod environment;
 pub mod flags;
+pub mod integrator;
 pub mod launcher;
+pub mod model;
 pub mod port;
+pub mod site;
 pub mod socket;
 pub mod tools;
 pub mod unit;

@@ -112,48 +112,22 @@ impl<'a> Agent<'a> {
         })
     }
 
-    /// Runs what the context says. An error is a fault of the harness, not of the charm.
-    pub fn run(&self, context: Context, desk: &mut dyn Desk) -> io::Result<Report> {
+    /// Waits for the unit's turn: one run at a time a unit, whoever starts it.
+    pub fn turn(&self) -> io::Result<Turn<'_>> {
         let data_dir = self.launcher.data_dir();
         let agent_dir = self.launcher.host_path(&self.unit.agent_dir(&data_dir));
-        // One run at a time a unit, whoever starts it.
         let lock = File::create(agent_dir.join("run.lock"))?;
         lock.lock()?;
-        let run = context.run.clone();
-        let id = format!("{}-{}-{}", self.unit, run.name(), random_hex()?);
-        let environment = environment::of_run(&self.unit, &data_dir, &id, &self.model, &context);
-        let mut process = match self.prepare(&run, &environment) {
-            Ok(process) => process,
-            Err(text) => return Ok(self.not_started(&run, &text, desk)),
-        };
-        let (sender, news) = mpsc::sync_channel(1024);
-        let socket = self.launcher.host_path(&self.unit.socket(&data_dir));
-        let door = Door::open(&socket, id, context, sender.clone())?;
-        let started = Instant::now();
-        let mut child = match spawn(&mut process) {
-            Ok(child) => child,
-            Err(error) => return Ok(self.not_started(&run, &error.to_string(), desk)),
-        };
-        let stdout = Pipe::read(child.stdout.take(), sender.clone());
-        let stderr = Pipe::read(child.stderr.take(), sender);
-        let (status, cancelled) = process::watch(&mut child, &news, desk)?;
-        let took = started.elapsed();
-        let (stdout, stderr) = Pipe::both(stdout, stderr);
-        let context = door.close();
-        for news in news.try_iter() {
-            news.tell(desk);
-        }
-        self.log_output(&run, &stdout, &stderr, desk);
-        let end = End {
-            ending: self.launcher.ending(status),
-            cancelled,
-            stdout,
-            stderr,
-            took,
-        };
-        Ok(end.judge(&run, &context.effects, desk))
+        Ok(Turn {
+            agent: self,
+            _lock: lock,
+        })
     }
 
+    /// Runs what the context says, when it is the unit's turn.
+    pub fn run(&self, context: Context, desk: &mut dyn Desk) -> io::Result<Report> {
+        self.turn()?.run(context, desk)
+    }
     /// The process to be, or why there can be none.
     fn prepare(
         &self,
@@ -228,6 +202,53 @@ impl<'a> Agent<'a> {
             module: format!("unit.{}.{}", self.unit, run.name()),
             message: message.to_owned(),
         }));
+    }
+}
+
+/// A unit's turn: nothing else of the unit runs as long as this lives.
+pub struct Turn<'a> {
+    agent: &'a Agent<'a>,
+    _lock: File,
+}
+
+impl Turn<'_> {
+    /// Runs what the context says. An error is a fault of the harness, not of the charm.
+    pub fn run(&self, context: Context, desk: &mut dyn Desk) -> io::Result<Report> {
+        let agent = self.agent;
+        let data_dir = agent.launcher.data_dir();
+        let run = context.run.clone();
+        let id = format!("{}-{}-{}", agent.unit, run.name(), random_hex()?);
+        let environment = environment::of_run(&agent.unit, &data_dir, &id, &agent.model, &context);
+        let mut process = match agent.prepare(&run, &environment) {
+            Ok(process) => process,
+            Err(text) => return Ok(agent.not_started(&run, &text, desk)),
+        };
+        let (sender, news) = mpsc::sync_channel(1024);
+        let socket = agent.launcher.host_path(&agent.unit.socket(&data_dir));
+        let door = Door::open(&socket, id, context, sender.clone())?;
+        let started = Instant::now();
+        let mut child = match spawn(&mut process) {
+            Ok(child) => child,
+            Err(error) => return Ok(agent.not_started(&run, &error.to_string(), desk)),
+        };
+        let stdout = Pipe::read(child.stdout.take(), sender.clone());
+        let stderr = Pipe::read(child.stderr.take(), sender);
+        let (status, cancelled) = process::watch(&mut child, &news, desk)?;
+        let took = started.elapsed();
+        let (stdout, stderr) = Pipe::both(stdout, stderr);
+        let context = door.close();
+        for news in news.try_iter() {
+            news.tell(desk);
+        }
+        agent.log_output(&run, &stdout, &stderr, desk);
+        let end = End {
+            ending: Ending::of(status),
+            cancelled,
+            stdout,
+            stderr,
+            took,
+        };
+        Ok(end.judge(&run, &context.effects, desk))
     }
 }
 

@@ -18,11 +18,6 @@ pub trait Launcher {
     fn data_dir(&self) -> PathBuf {
         PathBuf::from("/var/lib/juju")
     }
-
-    /// How the charm's own process ended, seen through whatever wraps it.
-    fn ending(&self, status: ExitStatus) -> Ending {
-        Ending::of(status)
-    }
 }
 
 /// How a process ended.
@@ -41,14 +36,6 @@ impl Ending {
             (Some(code), _) => Ending::Exit(code),
             (None, Some(signal)) => Ending::Signal(signal),
             (None, None) => Ending::Signal(0),
-        }
-    }
-
-    /// Reads the exit status of a wrapper that ends with 128 and the signal's number when its child was killed.
-    pub fn through_wrapper(status: ExitStatus) -> Self {
-        match Ending::of(status) {
-            Ending::Exit(code @ 129..=192) => Ending::Signal(code - 128),
-            ending => ending,
         }
     }
 }

@@ -15,6 +15,21 @@ use super::value::{Value, yaml_number};
 use base64::Engine as _;
 use scalar::Place;
 
+/// Reads one value typed by a user, by the rules of YAML 1.1.
+pub fn value(text: &str) -> Result<serde_json::Value, String> {
+    let bare = text.trim();
+    if let Some(value) = resolve::bare(bare) {
+        return Ok(value);
+    }
+    let structured = bare.starts_with(['{', '[', '"', '\'', '|', '>', '&', '*', '!'])
+        || bare.contains(": ")
+        || bare.starts_with("- ");
+    if !structured {
+        return Ok(serde_json::Value::from(bare));
+    }
+    serde_yaml::from_str(text).map_err(|error| format!("yaml: {error}"))
+}
+
 /// The value as one yaml document. It may end in more than one newline.
 pub fn document(value: &Value) -> String {
     let mut writer = Writer {

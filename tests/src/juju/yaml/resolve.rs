@@ -1,8 +1,50 @@
 //! Whether a bare text would be read as something other than a text.
 
+use serde_json::Value;
+
 /// True when YAML 1.1, as go-yaml v2 reads it, takes the bare text for a text.
 pub(super) fn is_text(text: &str) -> bool {
     !is_word(text) && !is_number(text) && !is_timestamp(text) && !is_base_60(text)
+}
+
+/// What YAML 1.1, as go-yaml v2 reads it, makes of a bare word; `None` when it is a text.
+pub(super) fn bare(text: &str) -> Option<Value> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Some(Value::Bool(true));
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Some(Value::Bool(false));
+        }
+        _ => {}
+    }
+    if !is_number(text) || is_timestamp(text) {
+        return None;
+    }
+    let plain: String = text.chars().filter(|c| *c != '_').collect();
+    integer(&plain).or_else(|| plain.parse::<f64>().ok().map(Value::from))
+}
+
+fn integer(text: &str) -> Option<Value> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (digits, radix) = radix(digits);
+    let number = i64::from_str_radix(&digits, radix).ok()?;
+    Some(Value::from(if negative { -number } else { number }))
+}
+
+fn radix(digits: &str) -> (String, u32) {
+    let lower = digits.to_ascii_lowercase();
+    match lower.get(..2) {
+        Some("0x") => (lower[2..].to_owned(), 16),
+        Some("0b") => (lower[2..].to_owned(), 2),
+        Some("0o") => (lower[2..].to_owned(), 8),
+        _ if lower.len() > 1 && lower.starts_with('0') => (lower[1..].to_owned(), 8),
+        _ => (lower, 10),
+    }
 }
 
 fn is_word(text: &str) -> bool {
@@ -26,17 +68,10 @@ fn is_number(text: &str) -> bool {
 
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let lower = digits.to_ascii_lowercase();
-    let (digits, radix) = match lower.get(..2) {
-        Some("0x") => (&lower[2..], 16),
-        Some("0b") => (&lower[2..], 2),
-        Some("0o") => (&lower[2..], 8),
-        _ if lower.len() > 1 && lower.starts_with('0') => (&lower[1..], 8),
-        _ => (lower.as_str(), 10),
-    };
+    let (digits, radix) = radix(digits);
     !digits.is_empty()
         && digits.chars().all(|c| c.is_digit(radix))
-        && u64::from_str_radix(digits, radix).is_ok()
+        && u64::from_str_radix(&digits, radix).is_ok()
 }
 
 /// `[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?`: the sign of the exponent must be there.
