@@ -57,29 +57,31 @@ packages() {
                 "(sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0), or run as root"
 }
 
-# Prints a Python of 3.10 or newer.
+# Prints a Python of 3.10 or newer that can make environments. The machine's own comes first: every user can read it.
 python() {
-    local name
-    for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10; do
+    local name old=
+    for name in ${PYTHON:-} /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.10; do
         if has "$name" && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2> /dev/null; then
-            "$name" -c "import sys; print(sys.executable)"
-            return
+            if "$name" -c 'import ensurepip, venv' 2> /dev/null; then
+                "$name" -c 'import os, sys; print(os.path.realpath(sys.executable))'
+                return
+            fi
+            old=$name
         fi
     done
-    fail "Synapse needs Python 3.10 or newer: install it (on Debian and Ubuntu: sudo apt-get install python3 python3-venv)," \
-         "or name one: make PYTHON=/path/to/python3"
+    if [ -n "$old" ]; then
+        debian "$old lacks its modules venv and ensurepip" python3-venv >&2
+        echo "$old"
+    else
+        fail "Synapse needs Python 3.10 or newer: install it (on Debian and Ubuntu: sudo apt-get install python3 python3-venv)," \
+             "or name one: make PYTHON=/path/to/python3"
+    fi
 }
 
 # Makes a virtual environment $1 with the Python $2.
 environment() {
     rm -rf "$1"
-    if ! "$2" -m venv "$1" > /dev/null 2>&1; then
-        rm -rf "$1"
-        if [ "$2" -ef /usr/bin/python3 ]; then
-            debian "Python lacks its venv module" python3-venv
-        fi
-        "$2" -m venv "$1" || fail "$2 cannot make a virtual environment: install its venv and ensurepip modules"
-    fi
+    "$2" -m venv "$1" || fail "$2 cannot make a virtual environment: see its message above"
 }
 
 synapse() {
