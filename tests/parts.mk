@@ -1,7 +1,13 @@
-# Real parts of the test house, installed once below target/parts.
+# Real parts of the test house, installed once below target/parts. What cannot be had ends in one sentence that says how to get it.
 
-.PHONY: parts parts-demo
-parts: parts-demo ## Install the real parts that demo and tests use: Synapse, an S3 server
-	@true
+PARTS ?= $(CURDIR)/target/parts
+
+.PHONY: parts
+parts: parts-demo ## Install the real parts that demo and tests use: Synapse, an S3 server, Debian packages
+	@tests/parts/install.sh versitygw $(PARTS)
+
+# What the demo needs: its S3 server is our own program.
+.PHONY: parts-demo
 parts-demo:
-	@true
+	@tests/parts/install.sh packages $(PARTS)
+	@tests/parts/install.sh synapse $(PARTS)

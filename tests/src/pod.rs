@@ -1,83 +1,328 @@
-//! A place holder with the calls that the `juju` look-alike makes; the real pod takes its place.
+//! A pod without Kubernetes: the charm's container and the workload's, made by bubblewrap, each with Juju's own absolute paths.
+//!
+//! ```text
+//!   <pod>/             in the charm container           in the workload container
+//!   var-lib-juju/      /var/lib/juju
+//!   shared/            /charm/containers/<name>         /charm/container
+//!   data/              /data                            /data
+//!   tmp-charm/         /tmp
+//!   tmp-workload/                                       /tmp
+//!   logs/              what the containers' first processes printed
+//! ```
+//!
+//! Both containers go on when the program that made them has ended: what is needed to find them again is kept in the pod's
+//! directory. A test names itself (or the process it runs in) as the keeper, in `POD_KEEPER`: without it the pod ends.
+//!
+//! Networks. The workload has a network of its own, so that its fixed port never collides with another pod's; a bridge makes
+//! that port reachable at the pod's address, a loopback address of its own. The charm container shares the machine's
+//! network, where the S3 servers are, on loopback or anywhere. A real pod's containers share one; our charm talks to its
+//! workload only through Pebble's socket, so nothing of this shows. Should it ever need the workload's port, it is
+//! unreachable on `localhost`: loudly, not falsely.
+//!
+//! Users. Started by root, the charm is uid 0 and the workload drops to Synapse's real uid 991. An ordinary user has one uid
+//! only, which is then shown as 991 in both containers, so that ownership and Pebble's switching of users still hold.
+
+mod bridge;
+mod container;
+mod process;
+mod view;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+pub use self::bridge::Bridge;
+use self::container::Container;
+pub use self::process::Process;
+use self::view::View;
+use crate::parts::{self, Pebble};
+
+/// Synapse's uid and gid in the stock image.
+pub const WORKLOAD_ID: u32 = 991;
+
+/// The port on which the workload serves, published at the pod's address.
+const WORKLOAD_PORT: u16 = 8008;
+
+/// Where the storage is mounted, in both containers.
+const STORAGE: &str = "/data";
+
+/// How long a container may take to end after SIGTERM before it is killed: Kubernetes' 30 s, scaled down.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// One unit's pod.
 #[derive(Debug)]
 pub struct Pod {
     directory: PathBuf,
+    facts: Facts,
+    keeper: Option<i32>,
+}
+
+/// What stays the same for a pod's life, kept in its directory.
+#[derive(Debug, Serialize, Deserialize)]
+struct Facts {
+    unit: String,
+    container: String,
+    address: SocketAddrV4,
 }
 
 /// A start of the workload container.
 #[derive(Debug, Clone)]
 pub struct Boot {
-    /// Pebble's boot id.
+    /// Pebble's boot id, by which Juju tells one start from the next.
     pub id: String,
+    /// Which daemon it is.
+    pub pebble: Pebble,
 }
 
 impl Pod {
-    /// Makes the pod of a unit.
-    pub fn create(_directory: &Path, _unit: &str) -> Result<Self> {
-        bail!("there are no pods yet");
+    /// Makes the pod of a unit such as `synapse/0` in a directory of its own, and starts its charm container.
+    pub fn create(directory: &Path, unit: &str) -> Result<Self> {
+        Self::create_kept_by(keeper()?, directory, unit)
     }
 
-    /// Opens a pod that another program made.
-    pub fn open(_directory: &Path) -> Result<Self> {
-        bail!("there are no pods yet");
+    /// The same, with the keeper named by the caller.
+    pub fn create_kept_by(keeper: Option<i32>, directory: &Path, unit: &str) -> Result<Self> {
+        let Some((application, _)) = unit.split_once('/') else { bail!("{unit} is no unit") };
+        for room in ["var-lib-juju", "shared", "data", "tmp-charm", "tmp-workload", "logs", "etc"] {
+            let room = directory.join(room);
+            fs::create_dir_all(&room).with_context(|| format!("failed to make {}", room.display()))?;
+        }
+        let directory = fs::canonicalize(directory)?;
+        let address = free_address(&directory)?;
+        let facts = Facts { unit: unit.to_owned(), container: application.to_owned(), address };
+        fs::write(directory.join("pod.json"), serde_json::to_vec_pretty(&facts)?)?;
+        let pod = Self { directory, facts, keeper };
+        pod.write_etc()?;
+        fs::create_dir_all(pod.host_path(&pod.charm_directory()))?;
+        pod.ensure_charm_container()?;
+        Ok(pod)
     }
 
-    /// Where the workload's port can be reached.
+    /// Opens a pod that another program made; its charm container is started when it does not run.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let file = directory.join("pod.json");
+        let facts = fs::read(&file).with_context(|| format!("no pod lies in {}", directory.display()))?;
+        let facts = serde_json::from_slice(&facts).with_context(|| format!("failed to understand {}", file.display()))?;
+        let pod = Self { directory: fs::canonicalize(directory)?, facts, keeper: keeper()? };
+        pod.ensure_charm_container()?;
+        Ok(pod)
+    }
+
+    /// Where the workload's port can be reached from the machine, while the workload runs.
     pub fn address(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8008)
+        self.facts.address
     }
 
-    /// A command that runs `program` in the charm container.
+    /// The directory that holds all of the pod.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The charm directory as the charm container sees it.
+    pub fn charm_directory(&self) -> PathBuf {
+        let unit = self.facts.unit.replace('/', "-");
+        PathBuf::from(format!("/var/lib/juju/agents/unit-{unit}/charm"))
+    }
+
+    /// A command that runs `program` in the charm container, in the charm directory, with exactly this environment.
+    ///
+    /// The process that the command starts becomes the program: signals, exit code and standard streams are its own.
     pub fn command(&self, program: &Path, environment: &BTreeMap<String, String>) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().envs(environment);
+        let container = Container::noted(&self.directory, CHARM);
+        let mut command = container.enter(&["mnt", "uts", "ipc"], &self.charm_directory());
+        command.arg(program).env_clear().envs(environment).stdin(std::process::Stdio::null());
         command
     }
 
-    /// A command that runs in the workload container.
+    /// A command that runs in the workload container as its root, as `kubectl exec` would.
     pub fn workload_command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("false");
-        command.args(words);
+        let container = Container::noted(&self.directory, WORKLOAD);
+        let mut command = container.enter(&["mnt", "uts", "ipc", "net", "pid"], Path::new("/"));
+        command.args(words).env_clear().envs(workload_environment(&self.facts.container));
         command
     }
 
     /// Where a path of the charm container lies on the machine.
     pub fn host_path(&self, inside: &Path) -> PathBuf {
-        self.directory
-            .join(inside.strip_prefix("/").unwrap_or(inside))
+        let shared = format!("/charm/containers/{}", self.facts.container);
+        let rooms = [("/var/lib/juju", "var-lib-juju"), (shared.as_str(), "shared"), (STORAGE, "data"), ("/tmp", "tmp-charm")];
+        self.outside(inside, &rooms)
     }
 
-    /// Starts the workload container.
+    /// Where a path of the workload container lies on the machine.
+    pub fn workload_host_path(&self, inside: &Path) -> PathBuf {
+        self.outside(inside, &[("/charm/container", "shared"), (STORAGE, "data"), ("/tmp", "tmp-workload")])
+    }
+
+    /// Starts the workload container, with Pebble as its first process, and waits until Pebble answers.
     pub fn start_workload(&self) -> Result<Boot> {
-        bail!("there are no pods yet");
+        if self.workload().is_some() {
+            bail!("the workload of {} runs already", self.facts.unit);
+        }
+        let pebble = Pebble::find()?;
+        let address = self.facts.address;
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("the pod's address {address} was taken by another program"))?;
+        let view = self.workload_view(&pebble)?;
+        let first = ["/charm/bin/pebble", "run", "--create-dirs", "--hold", "--http", ":38813", "--verbose"];
+        let container = Container::start(&self.directory, WORKLOAD, view, &first)?;
+        container.bridge(listener, WORKLOAD_PORT, self.keeper)?;
+        let id = container.wait_for_pebble(&self.directory.join("shared"))?;
+        Ok(Boot { id, pebble })
     }
 
-    /// The workload's first process, when it runs.
-    pub fn workload(&self) -> Option<u32> {
-        None
+    /// The workload's first process, Pebble, when it runs.
+    pub fn workload(&self) -> Option<Process> {
+        Process::noted(&self.directory.join(WORKLOAD).with_extension("process"))
     }
 
-    /// Ends the workload as Kubernetes does.
+    /// Ends the workload as Kubernetes does: SIGTERM to Pebble, and after a while SIGKILL to all that is left.
     pub fn stop_workload(&self) -> Result<()> {
+        if let Some(pebble) = self.workload() {
+            pebble.signal(Signal::TERM)?;
+            if !pebble.wait(GRACE)? {
+                return self.kill_workload();
+            }
+        }
         Ok(())
     }
 
-    /// Kills the workload container.
+    /// Kills the workload container with all its processes at once.
     pub fn kill_workload(&self) -> Result<()> {
+        self.kill(WORKLOAD)
+    }
+
+    /// Kills both containers with all their processes; the files stay.
+    pub fn kill_all(&self) -> Result<()> {
+        self.kill_workload()?;
+        if let Some(charm) = Process::noted(&self.directory.join(CHARM).with_extension("process")) {
+            // The charm shares the machine's process numbers, so its processes are found by the mounts they see.
+            for process in container::companions(charm) {
+                process.signal(Signal::KILL)?;
+            }
+        }
+        self.kill(CHARM)
+    }
+
+    fn kill(&self, container: &str) -> Result<()> {
+        if let Some(first) = Process::noted(&self.directory.join(container).with_extension("process")) {
+            first.signal(Signal::KILL)?;
+            if !first.wait(GRACE)? {
+                bail!("the {container} container of {} survives SIGKILL", self.facts.unit);
+            }
+        }
         Ok(())
     }
 
-    /// Kills both containers.
-    pub fn kill_all(&self) -> Result<()> {
+    fn ensure_charm_container(&self) -> Result<()> {
+        if Process::noted(&self.directory.join(CHARM).with_extension("process")).is_none() {
+            // Its first process does nothing but hold the container, as long as its keeper lives.
+            let keeper = self.keeper.map(|keeper| format!("--pid={keeper}"));
+            let first = match &keeper {
+                Some(keeper) => vec!["/usr/bin/tail", keeper, "-f", "/dev/null"],
+                None => vec!["/usr/bin/sleep", "infinity"],
+            };
+            Container::start(&self.directory, CHARM, self.charm_view()?, &first)?;
+        }
         Ok(())
+    }
+
+    fn charm_view(&self) -> Result<View> {
+        let mut view = View::slim(&self.hostname())?;
+        view.users();
+        view.mount(&self.directory.join("var-lib-juju"), Path::new("/var/lib/juju"));
+        view.mount(&self.directory.join("shared"), &Path::new("/charm/containers").join(&self.facts.container));
+        view.mount(&self.directory.join("data"), Path::new(STORAGE));
+        view.mount(&self.directory.join("tmp-charm"), Path::new("/tmp"));
+        view.show(&self.directory.join("etc/passwd"), Path::new("/etc/passwd"));
+        view.show(&self.directory.join("etc/group"), Path::new("/etc/group"));
+        for name in ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"] {
+            view.show_if_there(Path::new(name), Path::new(name));
+        }
+        view.option(["--bind", "/proc", "/proc", "--chdir", "/var/lib/juju"]);
+        Ok(view)
+    }
+
+    fn workload_view(&self, pebble: &Pebble) -> Result<View> {
+        let mut view = View::slim(&self.hostname())?;
+        view.users();
+        view.python(&parts::synapse()?)?;
+        view.show(pebble.program(), Path::new("/charm/bin/pebble"));
+        view.mount(&self.directory.join("shared"), Path::new("/charm/container"));
+        view.mount(&self.directory.join("data"), Path::new(STORAGE));
+        view.mount(&self.directory.join("tmp-workload"), Path::new("/tmp"));
+        for name in ["passwd", "group", "hosts"] {
+            view.show(&self.directory.join("etc").join(name), &Path::new("/etc").join(name));
+        }
+        view.option(["--unshare-net", "--unshare-pid", "--as-pid-1", "--proc", "/proc", "--chdir", "/"]);
+        for (name, value) in workload_environment(&self.facts.container) {
+            view.option(["--setenv", name, &value]);
+        }
+        Ok(view)
+    }
+
+    /// The files below /etc that an image brings: users without one of number 991, as in the stock image.
+    fn write_etc(&self) -> Result<()> {
+        let etc = self.directory.join("etc");
+        let users = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+        fs::write(etc.join("passwd"), users)?;
+        fs::write(etc.join("group"), "root:x:0:\nnogroup:x:65534:\n")?;
+        fs::write(etc.join("hosts"), format!("127.0.0.1 localhost {}\n::1 localhost\n", self.hostname()))?;
+        Ok(())
+    }
+
+    fn hostname(&self) -> String {
+        self.facts.unit.replace('/', "-")
+    }
+
+    fn outside(&self, inside: &Path, rooms: &[(&str, &str)]) -> PathBuf {
+        rooms
+            .iter()
+            .find_map(|(mount, room)| Some(self.directory.join(room).join(inside.strip_prefix(mount).ok()?)))
+            .unwrap_or_else(|| inside.to_owned())
+    }
+}
+
+const CHARM: &str = "charm";
+const WORKLOAD: &str = "workload";
+
+/// What a container of the stock image finds in its environment, and what Juju adds. There is no HOME.
+fn workload_environment(container: &str) -> [(&'static str, String); 5] {
+    [
+        ("PATH", "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("JUJU_CONTAINER_NAME", container.to_owned()),
+        ("PEBBLE", "/charm/container/pebble".to_owned()),
+        ("PEBBLE_SOCKET", "/charm/container/pebble.socket".to_owned()),
+    ]
+}
+
+/// The process without which no pod of this program shall live on.
+fn keeper() -> Result<Option<i32>> {
+    std::env::var("POD_KEEPER").ok().map(|id| id.parse().context("POD_KEEPER is no process number")).transpose()
+}
+
+/// A loopback address of the pod's own with the workload's port free, the same for the same directory if possible.
+fn free_address(directory: &Path) -> Result<SocketAddrV4> {
+    let mut hasher = DefaultHasher::new();
+    directory.hash(&mut hasher);
+    let [a, b, c, ..] = hasher.finish().to_be_bytes();
+    // 127.64.0.0 to 127.127.255.255: far from what others use, and never a last byte of 0 or 255.
+    let own = SocketAddrV4::new(Ipv4Addr::new(127, 64 | (a & 0x3f), b, c.clamp(1, 254)), WORKLOAD_PORT);
+    match TcpListener::bind(own) {
+        Ok(_) => Ok(own),
+        Err(_) => {
+            // Somebody listens on that port at all addresses: any free port will do.
+            let any = TcpListener::bind((*own.ip(), 0)).context("no free port on loopback")?.local_addr()?;
+            Ok(SocketAddrV4::new(*own.ip(), any.port()))
+        }
     }
 }

