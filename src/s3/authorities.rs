@@ -32,7 +32,9 @@ impl Authority {
 
     /// All certificates of a PEM text that can serve as trust anchors; the rest of the text is passed over.
     pub(super) fn all_of_pem(pem: &[u8]) -> Vec<Self> {
-        CertificateDer::pem_slice_iter(pem).filter_map(|der| Self::from_der(&der.ok()?)).collect()
+        CertificateDer::pem_slice_iter(pem)
+            .filter_map(|der| Self::from_der(&der.ok()?))
+            .collect()
     }
 
     /// The certificate as a PEM text.
@@ -72,9 +74,13 @@ fn read(text: &str, depth: usize) -> Result<Vec<Authority>, String> {
         return read_pem(text);
     }
     let packed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let bytes = STANDARD.decode(&packed).map_err(|_| "is neither PEM, nor JSON, nor base64".to_owned())?;
+    let bytes = STANDARD
+        .decode(&packed)
+        .map_err(|_| "is neither PEM, nor JSON, nor base64".to_owned())?;
     match std::str::from_utf8(&bytes) {
-        Ok(inner) if inner.trim_start().starts_with(['[', '-']) || inner.contains("-----BEGIN ") => {
+        Ok(inner)
+            if inner.trim_start().starts_with(['[', '-']) || inner.contains("-----BEGIN ") =>
+        {
             read(inner, depth - 1)
         }
         _ => match Authority::from_der(&bytes) {
@@ -92,12 +98,16 @@ fn read_json(value: &serde_json::Value, depth: usize) -> Result<Vec<Authority>, 
             let mut found = Vec::new();
             for (index, item) in items.iter().enumerate() {
                 let serde_json::Value::String(_) = item else {
-                    return Err(format!("has an entry that is not a text: number {}", index + 1));
+                    return Err(format!(
+                        "has an entry that is not a text: number {}",
+                        index + 1
+                    ));
                 };
-                let more = read_json(item, depth).map_err(|what| match what.strip_prefix(BAD_ENTRY) {
-                    Some(_) => what,
-                    None => format!("{BAD_ENTRY}{}: it {what}", index + 1),
-                });
+                let more =
+                    read_json(item, depth).map_err(|what| match what.strip_prefix(BAD_ENTRY) {
+                        Some(_) => what,
+                        None => format!("{BAD_ENTRY}{}: it {what}", index + 1),
+                    });
                 found.extend(more?);
             }
             Ok(found)

@@ -1,5 +1,6 @@
 //! One bucket, or the part of it below the relation's path.
 
+use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
@@ -26,10 +27,9 @@ const DELETED_AT_ONCE: usize = 1000;
 /// A bucket below the relation's path; cheap to clone, and all clones share their connections.
 ///
 /// Every key that goes in or comes out is relative to that path.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Bucket(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     client: Client,
     scene: Scene,
@@ -76,7 +76,11 @@ impl Bucket {
     /// Makes a bucket ready for use; no request is sent.
     #[must_use]
     pub fn open(params: &Params, proxy: &Proxy, limits: Limits) -> Self {
-        let root = if params.path().is_empty() { String::new() } else { format!("{}/", params.path()) };
+        let root = if params.path().is_empty() {
+            String::new()
+        } else {
+            format!("{}/", params.path())
+        };
         Self(Arc::new(Inner {
             client: client::client(params, proxy, &limits),
             scene: Scene::new(params),
@@ -92,9 +96,19 @@ impl Bucket {
     /// It lists one key below the path instead of sending HEAD, because an answer to HEAD has no body that could tell a
     /// wrong secret from a forbidden bucket, and because a key may be allowed to list below its prefix only.
     pub async fn head(&self) -> Result<(), S3Error> {
-        let call = self.client().list_objects_v2().bucket(self.name()).prefix(&self.0.root).max_keys(1);
-        let sent = call.customize().config_override(Manner::Head.config(self.limits())).send().await;
-        sent.map(drop).map_err(|error| self.explain("list the bucket", None, &error))
+        let call = self
+            .client()
+            .list_objects_v2()
+            .bucket(self.name())
+            .prefix(&self.0.root)
+            .max_keys(1);
+        let sent = call
+            .customize()
+            .config_override(Manner::Head.config(self.limits()))
+            .send()
+            .await;
+        sent.map(drop)
+            .map_err(|error| self.explain("list the bucket", None, &error))
     }
 
     /// Writes a small object in one request and gives its tag.
@@ -103,31 +117,63 @@ impl Bucket {
     pub async fn put(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
         let task = format!("write {key}");
         let digests = Digests::of(&content);
-        let call = self.client().put_object().bucket(self.name()).key(self.full(key));
-        let call = call.checksum_crc32_c(digests.crc32c()).body(ByteStream::from(content));
-        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let call = self
+            .client()
+            .put_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let call = call
+            .checksum_crc32_c(digests.crc32c())
+            .body(ByteStream::from(content));
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(self.limits()))
+            .send()
+            .await;
         let answer = sent.map_err(|error| self.explain(&task, None, &error))?;
         let encrypted = answer.server_side_encryption().is_some();
         if !digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
-            return Err(S3Error::PartAltered { key: key.to_owned(), part: 1 });
+            return Err(S3Error::PartAltered {
+                key: key.to_owned(),
+                part: 1,
+            });
         }
         Ok(answer.e_tag().map(unquoted))
     }
 
     /// Opens an object for reading.
     pub async fn get(&self, key: &str) -> Result<Download, S3Error> {
-        let call = self.client().get_object().bucket(self.name()).key(self.full(key));
-        let sent = call.customize().config_override(Manner::Data.config(self.limits())).send().await;
-        let answer = sent.map_err(|error| self.explain(&format!("read {key}"), Some(key), &error))?;
-        let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
+        let call = self
+            .client()
+            .get_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let sent = call
+            .customize()
+            .config_override(Manner::Data.config(self.limits()))
+            .send()
+            .await;
+        let answer =
+            sent.map_err(|error| self.explain(&format!("read {key}"), Some(key), &error))?;
+        let size = answer
+            .content_length()
+            .and_then(|size| u64::try_from(size).ok());
         let etag = answer.e_tag().map(unquoted);
         Ok(Download::new(self.clone(), key, size, etag, answer.body))
     }
 
     /// What the store tells about one object, or nothing when there is none.
     pub async fn stat(&self, key: &str) -> Result<Option<Object>, S3Error> {
-        let call = self.client().head_object().bucket(self.name()).key(self.full(key));
-        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let call = self
+            .client()
+            .head_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(self.limits()))
+            .send()
+            .await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => match self.explain(&format!("look at {key}"), Some(key), &error) {
@@ -137,7 +183,10 @@ impl Bucket {
         };
         Ok(Some(Object {
             key: key.to_owned(),
-            size: answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+            size: answer
+                .content_length()
+                .and_then(|size| u64::try_from(size).ok())
+                .unwrap_or_default(),
             etag: answer.e_tag().map(unquoted),
             modified: answer.last_modified().and_then(timestamp),
         }))
@@ -170,14 +219,36 @@ impl Bucket {
 
     async fn delete_batch<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
         let task = "delete objects";
-        let identifiers: Result<Vec<_>, _> =
-            keys.iter().map(|key| ObjectIdentifier::builder().key(self.full(key.as_ref())).build()).collect();
-        let delete = identifiers.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+        let identifiers: Result<Vec<_>, _> = keys
+            .iter()
+            .map(|key| {
+                ObjectIdentifier::builder()
+                    .key(self.full(key.as_ref()))
+                    .build()
+            })
+            .collect();
+        let delete = identifiers.and_then(|objects| {
+            Delete::builder()
+                .set_objects(Some(objects))
+                .quiet(true)
+                .build()
+        });
         let delete = delete.map_err(|error| self.explain(task, None, &unbuilt(error)))?;
-        let call = self.client().delete_objects().bucket(self.name()).delete(delete);
-        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let call = self
+            .client()
+            .delete_objects()
+            .bucket(self.name())
+            .delete(delete);
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(self.limits()))
+            .send()
+            .await;
         let answer = sent.map_err(|error| self.explain(task, None, &error))?;
-        let kept = answer.errors().iter().filter(|error| error.code() != Some("NoSuchKey"));
+        let kept = answer
+            .errors()
+            .iter()
+            .filter(|error| error.code() != Some("NoSuchKey"));
         Ok(kept
             .map(|error| Undeleted {
                 key: self.relative(error.key().unwrap_or_default()).to_owned(),
@@ -227,13 +298,24 @@ impl Bucket {
         key.starts_with(&self.0.root)
     }
 
-    pub(super) fn explain<E>(&self, task: &str, key: Option<&str>, error: &SdkError<E, HttpResponse>) -> S3Error
+    pub(super) fn explain<E>(
+        &self,
+        task: &str,
+        key: Option<&str>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> S3Error
     where
         E: ProvideErrorMetadata,
     {
         let explained = self.0.scene.explain(task, key, error);
         tracing::debug!(task, error = %explained, "store call failed");
         explained
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({})", self.location(""))
     }
 }
 

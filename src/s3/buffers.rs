@@ -35,7 +35,10 @@ impl Buffers {
 
     /// Makes bytes of a buffer; when the last copy of them is dropped, the buffer is idle again.
     pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Lent { buffer, home: self.home.clone() })
+        Bytes::from_owner(Lent {
+            buffer,
+            home: self.home.clone(),
+        })
     }
 }
 

@@ -23,7 +23,12 @@ use super::wire::{self, Reached};
 pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits) -> Client {
     let reached = Reached::default();
     let tls = params.is_tls();
-    let http = wire::client(trust::context(tls, params.authorities()), proxy.config(tls), limits.connect, reached.clone());
+    let http = wire::client(
+        trust::context(tls, params.authorities()),
+        proxy.config(tls),
+        limits.connect,
+        reached.clone(),
+    );
     let credentials = Credentials::new(
         params.access_key().expose_secret(),
         params.secret_key().expose_secret(),
@@ -64,16 +69,32 @@ impl Manner {
     pub(super) fn config(self, limits: &Limits) -> Builder {
         let timeouts = TimeoutConfig::builder();
         let (timeouts, attempts) = match self {
-            Self::Head => (timeouts.read_timeout(limits.head).operation_timeout(limits.head), limits.control_attempts),
-            Self::Control => (patient(timeouts, limits.control, limits.control), limits.control_attempts),
-            Self::Data => (patient(timeouts, limits.silence, limits.part), limits.part_attempts),
-            Self::Complete => (patient(timeouts, limits.complete, limits.complete), limits.control_attempts),
+            Self::Head => (
+                timeouts
+                    .read_timeout(limits.head)
+                    .operation_timeout(limits.head),
+                limits.control_attempts,
+            ),
+            Self::Control => (
+                patient(timeouts, limits.control, limits.control),
+                limits.control_attempts,
+            ),
+            Self::Data => (
+                patient(timeouts, limits.silence, limits.part),
+                limits.part_attempts,
+            ),
+            Self::Complete => (
+                patient(timeouts, limits.complete, limits.complete),
+                limits.control_attempts,
+            ),
         };
         let retries = RetryConfig::standard()
             .with_max_attempts(attempts)
             .with_initial_backoff(limits.first_pause)
             .with_max_backoff(limits.longest_pause);
-        Config::builder().timeout_config(timeouts.build()).retry_config(retries)
+        Config::builder()
+            .timeout_config(timeouts.build())
+            .retry_config(retries)
     }
 }
 
@@ -82,7 +103,9 @@ fn patient(
     silence: Duration,
     attempt: Duration,
 ) -> aws_sdk_s3::config::timeout::TimeoutConfigBuilder {
-    timeouts.read_timeout(silence).operation_attempt_timeout(attempt)
+    timeouts
+        .read_timeout(silence)
+        .operation_attempt_timeout(attempt)
 }
 
 /// Forbids to retry what no retry can mend.
@@ -95,7 +118,9 @@ impl ClassifyRetry for Hopeless {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let error = context.output_or_error().and_then(|outcome| outcome.err());
         match error.and_then(|error| error.as_connector_error()) {
-            Some(error) if diagnosis::is_permanent(error, self.reached.get()) => RetryAction::RetryForbidden,
+            Some(error) if diagnosis::is_permanent(error, self.reached.get()) => {
+                RetryAction::RetryForbidden
+            }
             _ => RetryAction::NoActionIndicated,
         }
     }

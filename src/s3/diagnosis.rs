@@ -47,7 +47,12 @@ impl Scene {
     }
 
     /// Tells why a call failed. `key` is the object that the call was about, if any.
-    pub(super) fn explain<E>(&self, task: &str, key: Option<&str>, error: &SdkError<E, HttpResponse>) -> S3Error
+    pub(super) fn explain<E>(
+        &self,
+        task: &str,
+        key: Option<&str>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> S3Error
     where
         E: ProvideErrorMetadata,
     {
@@ -58,9 +63,15 @@ impl Scene {
             },
             SdkError::TimeoutError(_) => self.timed_out(task),
             SdkError::ServiceError(_) => self.explain_answer(task, key, &Facts::of(error)),
-            SdkError::ResponseError(broken) if (200..300).contains(&broken.raw().status().as_u16()) => {
+            SdkError::ResponseError(broken)
+                if (200..300).contains(&broken.raw().status().as_u16()) =>
+            {
                 let garbled = broken.raw().body().bytes().is_some();
-                if garbled { self.not_s3(task, 200) } else { self.interrupted(task, "the answer ended too early") }
+                if garbled {
+                    self.not_s3(task, 200)
+                } else {
+                    self.interrupted(task, "the answer ended too early")
+                }
             }
             SdkError::ResponseError(broken) => self.not_s3(task, broken.raw().status().as_u16()),
             SdkError::ConstructionFailure(_) => S3Error::Refused {
@@ -78,10 +89,17 @@ impl Scene {
         let store = self.store.clone();
         let cause = self.cause(error);
         if let Some(unresolved) = find::<Unresolved>(error) {
-            return S3Error::Dns { host: unresolved.host.clone(), cause };
+            return S3Error::Dns {
+                host: unresolved.host.clone(),
+                cause,
+            };
         }
         if let Some(tls) = find::<rustls::Error>(error) {
-            return S3Error::Tls { store, reason: tls_reason(tls), cause };
+            return S3Error::Tls {
+                store,
+                reason: tls_reason(tls),
+                cause,
+            };
         }
         if find::<Silence>(error).is_some() {
             return self.timed_out(task);
@@ -90,36 +108,73 @@ impl Scene {
         if timed_out || find::<io::Error>(error).is_some_and(|error| is_unreachable(error.kind())) {
             return S3Error::Unreachable { store, cause };
         }
-        S3Error::Interrupted { store, task: task.to_owned(), cause }
+        S3Error::Interrupted {
+            store,
+            task: task.to_owned(),
+            cause,
+        }
     }
 
     /// Tells why an object's body ended too early.
     pub(super) fn explain_body(&self, task: &str, error: &(dyn Error + 'static)) -> S3Error {
-        S3Error::Interrupted { store: self.store.clone(), task: task.to_owned(), cause: self.cause(error) }
+        S3Error::Interrupted {
+            store: self.store.clone(),
+            task: task.to_owned(),
+            cause: self.cause(error),
+        }
     }
 
     pub(super) fn timed_out(&self, task: &str) -> S3Error {
-        S3Error::TimedOut { store: self.store.clone(), task: task.to_owned() }
+        S3Error::TimedOut {
+            store: self.store.clone(),
+            task: task.to_owned(),
+        }
     }
 
     fn explain_answer(&self, task: &str, key: Option<&str>, facts: &Facts<'_>) -> S3Error {
         let store = self.store.clone();
         let named = facts.named_region();
-        let missing = |key: &str| S3Error::NotFound { key: key.to_owned() };
+        let missing = |key: &str| S3Error::NotFound {
+            key: key.to_owned(),
+        };
         match (facts.code, facts.status) {
-            (Some("NoSuchBucket"), _) => S3Error::BucketMissing { bucket: self.bucket.clone(), store },
-            (Some("InvalidAccessKeyId" | "XAdminUserNotFound" | "NotSignedUp"), _) => S3Error::KeyUnknown { store },
+            (Some("NoSuchBucket"), _) => S3Error::BucketMissing {
+                bucket: self.bucket.clone(),
+                store,
+            },
+            (Some("InvalidAccessKeyId" | "XAdminUserNotFound" | "NotSignedUp"), _) => {
+                S3Error::KeyUnknown { store }
+            }
             (Some("SignatureDoesNotMatch"), _) => S3Error::SignatureMismatch { store },
             (Some("RequestTimeTooSkewed"), _) => S3Error::ClockSkew { store },
-            (Some("AuthorizationHeaderMalformed"), _) if named.is_none() => self.refused(task, facts),
-            (Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"), _)
-            | (_, 301 | 307 | 308) => S3Error::WrongRegion { region: self.region.clone(), expected: named },
-            (Some("NoSuchUpload"), _) => self.refused(task, facts),
-            (Some("NoSuchKey" | "NotFound"), _) if key.is_some() => missing(key.unwrap_or_default()),
-            (None, 404) if key.is_some() && facts.body.is_empty() => missing(key.unwrap_or_default()),
-            (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _) | (None, 401 | 403) => {
-                S3Error::AccessDenied { store, task: task.to_owned() }
+            (Some("AuthorizationHeaderMalformed"), _) if named.is_none() => {
+                self.refused(task, facts)
             }
+            (
+                Some(
+                    "PermanentRedirect"
+                    | "TemporaryRedirect"
+                    | "AuthorizationHeaderMalformed"
+                    | "IllegalLocationConstraintException",
+                ),
+                _,
+            )
+            | (_, 301 | 307 | 308) => S3Error::WrongRegion {
+                region: self.region.clone(),
+                expected: named,
+            },
+            (Some("NoSuchUpload"), _) => self.refused(task, facts),
+            (Some("NoSuchKey" | "NotFound"), _) if key.is_some() => {
+                missing(key.unwrap_or_default())
+            }
+            (None, 404) if key.is_some() && facts.body.is_empty() => {
+                missing(key.unwrap_or_default())
+            }
+            (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _)
+            | (None, 401 | 403) => S3Error::AccessDenied {
+                store,
+                task: task.to_owned(),
+            },
             (Some(_), _) => self.refused(task, facts),
             (None, 500..) => self.refused(task, facts),
             (None, status) => self.not_s3(task, status),
@@ -136,11 +191,19 @@ impl Scene {
     }
 
     pub(super) fn not_s3(&self, task: &str, status: u16) -> S3Error {
-        S3Error::NotS3 { store: self.store.clone(), task: task.to_owned(), status }
+        S3Error::NotS3 {
+            store: self.store.clone(),
+            task: task.to_owned(),
+            status,
+        }
     }
 
     fn interrupted(&self, task: &str, what: &str) -> S3Error {
-        S3Error::Interrupted { store: self.store.clone(), task: task.to_owned(), cause: Cause(what.to_owned()) }
+        S3Error::Interrupted {
+            store: self.store.clone(),
+            task: task.to_owned(),
+            cause: Cause(what.to_owned()),
+        }
     }
 
     /// The chain of messages behind an error, each once.
@@ -157,7 +220,10 @@ impl Scene {
 
     /// A foreign text on one line, cut, and without our credentials.
     pub(super) fn cleared(&self, text: &str) -> String {
-        let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut text: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         for secret in &self.secrets {
             text = text.replace(secret.expose_secret(), "(withheld)");
         }
@@ -175,9 +241,14 @@ impl<'a> Facts<'a> {
         Self {
             status: response.map_or(0, |response| response.status().as_u16()),
             code: metadata.and_then(|metadata| metadata.code()),
-            message: metadata.and_then(|metadata| metadata.message()).unwrap_or_default(),
-            body: response.and_then(|response| response.body().bytes()).unwrap_or_default(),
-            region_header: response.and_then(|response| response.headers().get("x-amz-bucket-region")),
+            message: metadata
+                .and_then(|metadata| metadata.message())
+                .unwrap_or_default(),
+            body: response
+                .and_then(|response| response.body().bytes())
+                .unwrap_or_default(),
+            region_header: response
+                .and_then(|response| response.headers().get("x-amz-bucket-region")),
         }
     }
 
@@ -185,9 +256,18 @@ impl<'a> Facts<'a> {
     fn named_region(&self) -> Option<String> {
         let body = String::from_utf8_lossy(self.body);
         let in_body = between(&body, "<Region>", "</Region>");
-        let in_message = self.message.split_once("expecting '").and_then(|(_, rest)| rest.split_once('\''));
-        let name = self.region_header.or(in_body).or(in_message.map(|(name, _)| name))?;
-        let plain = name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let in_message = self
+            .message
+            .split_once("expecting '")
+            .and_then(|(_, rest)| rest.split_once('\''));
+        let name = self
+            .region_header
+            .or(in_body)
+            .or(in_message.map(|(name, _)| name))?;
+        let plain = name.len() <= 64
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         (plain && !name.is_empty()).then(|| name.to_owned())
     }
 }
@@ -220,12 +300,22 @@ fn tls_reason(error: &rustls::Error) -> TlsReason {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
             // A signature that does not fit: an authority of the same name with another key, as after it was made anew.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsReason::UntrustedIssuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsReason::NameMismatch,
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsReason::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsReason::NotYetValid,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                TlsReason::UntrustedIssuer
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsReason::NameMismatch
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                TlsReason::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                TlsReason::NotYetValid
+            }
             // The library gives this case no variant of its own.
-            other if format!("{other:?}").contains("CaUsedAsEndEntity") => TlsReason::AuthorityAsServer,
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                TlsReason::AuthorityAsServer
+            }
             _ => TlsReason::Other,
         },
         rustls::Error::InvalidMessage(_) => TlsReason::NotTls,
@@ -234,7 +324,10 @@ fn tls_reason(error: &rustls::Error) -> TlsReason {
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    text.split_once(start)?.1.split_once(end).map(|(found, _)| found)
+    text.split_once(start)?
+        .1
+        .split_once(end)
+        .map(|(found, _)| found)
 }
 
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
@@ -244,7 +337,11 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 /// An error and all that lies behind it. An I/O error's own `source` would pass over the error that it wraps.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        wrapped
+            .map(|inner| inner as &(dyn Error + 'static))
+            .or_else(|| error.source())
     })
 }

@@ -20,8 +20,21 @@ pub struct Download {
 }
 
 impl Download {
-    pub(super) fn new(bucket: Bucket, key: &str, size: Option<u64>, etag: Option<String>, body: ByteStream) -> Self {
-        Self { bucket, key: key.to_owned(), size, etag, body, received: 0 }
+    pub(super) fn new(
+        bucket: Bucket,
+        key: &str,
+        size: Option<u64>,
+        etag: Option<String>,
+        body: ByteStream,
+    ) -> Self {
+        Self {
+            bucket,
+            key: key.to_owned(),
+            size,
+            etag,
+            body,
+            received: 0,
+        }
     }
 
     /// The size that the store announced.
@@ -52,7 +65,11 @@ impl Download {
         let ended = chunk.is_none();
         match self.size {
             Some(size) if self.received > size || (ended && self.received < size) => {
-                Err(S3Error::Truncated { key: self.key.clone(), found: self.received, expected: size })
+                Err(S3Error::Truncated {
+                    key: self.key.clone(),
+                    found: self.received,
+                    expected: size,
+                })
             }
             _ => Ok(chunk),
         }
@@ -60,7 +77,10 @@ impl Download {
 
     /// The whole object, or an error when it is larger than `most` bytes.
     pub async fn collect(mut self, most: usize) -> Result<Vec<u8>, S3Error> {
-        let too_large = |key: &str| S3Error::TooLarge { key: key.to_owned(), capacity: most as u64 };
+        let too_large = |key: &str| S3Error::TooLarge {
+            key: key.to_owned(),
+            capacity: most as u64,
+        };
         if self.size.is_some_and(|size| size > most as u64) {
             return Err(too_large(&self.key));
         }

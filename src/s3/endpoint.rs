@@ -20,7 +20,10 @@ impl Endpoint {
     /// Takes a URL apart. On failure: what is wrong, and what to do, both to be shown.
     pub(super) fn parse(text: &str, bucket: &str) -> Result<Self, (String, String)> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            let hint = format!("write https://{} or, without TLS, http://", without_user(text));
+            let hint = format!(
+                "write https://{} or, without TLS, http://",
+                without_user(text)
+            );
             return Err((format!("has no scheme: {}", without_user(text)), hint));
         };
         let tls = match scheme.to_ascii_lowercase().as_str() {
@@ -33,25 +36,46 @@ impl Endpoint {
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(("has a user or a password in it".into(), "give keys as access-key and secret-key only".into()));
+            return Err((
+                "has a user or a password in it".into(),
+                "give keys as access-key and secret-key only".into(),
+            ));
         }
         if path.contains(['?', '#']) {
-            return Err(("has a query or a fragment".into(), "give scheme, host and port only".into()));
+            return Err((
+                "has a query or a fragment".into(),
+                "give scheme, host and port only".into(),
+            ));
         }
         let (host, port) = split_port(authority)?;
         let path = path.trim_end_matches('/').to_owned();
         if host.is_empty() {
-            return Err((format!("has no host: {}", shown(text)), "write https:// and the store's host".into()));
+            return Err((
+                format!("has no host: {}", shown(text)),
+                "write https:// and the store's host".into(),
+            ));
         }
-        if !is_host(host) || !path.chars().all(|c| c.is_ascii_alphanumeric() || "/-._~%".contains(c)) {
+        if !is_host(host)
+            || !path
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/-._~%".contains(c))
+        {
             let what = format!("is not a URL: {}", shown(text));
-            return Err((what, "write scheme, host and port as in https://s3.example.com:9000".into()));
+            return Err((
+                what,
+                "write scheme, host and port as in https://s3.example.com:9000".into(),
+            ));
         }
         if !bucket.is_empty() && path.rsplit('/').next() == Some(bucket) {
             let what = format!("ends in the bucket's name: {}", shown(text));
             return Err((what, "give the store's URL without the bucket".into()));
         }
-        Ok(Self { tls, host: host.to_ascii_lowercase(), port, path })
+        Ok(Self {
+            tls,
+            host: host.to_ascii_lowercase(),
+            port,
+            path,
+        })
     }
 
     /// Whether the scheme is https.
@@ -68,7 +92,10 @@ impl Endpoint {
 
     /// The region that an endpoint of AWS tells by its name.
     pub(super) fn aws_region(&self) -> Option<&str> {
-        let region = self.host.strip_prefix("s3.")?.strip_suffix(".amazonaws.com")?;
+        let region = self
+            .host
+            .strip_prefix("s3.")?
+            .strip_suffix(".amazonaws.com")?;
         (!region.contains('.')).then_some(region)
     }
 }
@@ -86,12 +113,17 @@ impl fmt::Display for Endpoint {
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), (String, String)> {
     let after_address = authority.rfind(']').map_or(0, |end| end + 1);
-    let Some(colon) = authority[after_address..].rfind(':').map(|at| at + after_address) else {
+    let Some(colon) = authority[after_address..]
+        .rfind(':')
+        .map(|at| at + after_address)
+    else {
         return Ok((authority, None));
     };
     let (host, port) = (&authority[..colon], &authority[colon + 1..]);
     match port.parse::<u16>() {
-        Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => Ok((host, Some(number))),
+        Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok((host, Some(number)))
+        }
         _ => {
             let what = format!("has no valid port: {}", shown(authority));
             Err((what, "give a port between 1 and 65535, or none".to_owned()))
@@ -100,13 +132,18 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), (String, String)> 
 }
 
 fn is_host(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    if let Some(address) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
     host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
 }

@@ -226,11 +226,17 @@ impl S3Error {
 impl TlsReason {
     fn hint(&self) -> &'static str {
         match self {
-            Self::UntrustedIssuer => "give the certificate of the store's authority as tls-ca-chain",
-            Self::NameMismatch => "use a name in endpoint that the store's certificate holds, or s3-uri-style=path",
+            Self::UntrustedIssuer => {
+                "give the certificate of the store's authority as tls-ca-chain"
+            }
+            Self::NameMismatch => {
+                "use a name in endpoint that the store's certificate holds, or s3-uri-style=path"
+            }
             Self::Expired => "renew the store's certificate",
             Self::NotYetValid => "check the clocks, and when the store's certificate begins",
-            Self::AuthorityAsServer => "give the store a server certificate that its authority signed",
+            Self::AuthorityAsServer => {
+                "give the store a server certificate that its authority signed"
+            }
             Self::NotTls => "write http:// in endpoint, or correct its port",
             Self::Other => "check the store's certificate and tls-ca-chain",
         }

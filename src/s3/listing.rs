@@ -32,7 +32,12 @@ pub struct Page {
 
 impl Listing {
     pub(super) fn new(bucket: Bucket, prefix: &str, level: bool) -> Self {
-        Self { bucket, prefix: prefix.to_owned(), level, next: Next::First }
+        Self {
+            bucket,
+            prefix: prefix.to_owned(),
+            level,
+            next: Next::First,
+        }
     }
 
     /// The next page, or nothing when all have been given.
@@ -43,29 +48,49 @@ impl Listing {
             Next::Nothing => return Ok(None),
         };
         let bucket = &self.bucket;
-        let call = bucket.client().list_objects_v2().bucket(bucket.name()).prefix(bucket.full(&self.prefix));
-        let call = call.set_continuation_token(token.clone()).set_delimiter(self.level.then(|| "/".to_owned()));
-        let sent = call.customize().config_override(Manner::Control.config(bucket.limits())).send().await;
+        let call = bucket
+            .client()
+            .list_objects_v2()
+            .bucket(bucket.name())
+            .prefix(bucket.full(&self.prefix));
+        let call = call
+            .set_continuation_token(token.clone())
+            .set_delimiter(self.level.then(|| "/".to_owned()));
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(bucket.limits()))
+            .send()
+            .await;
         let answer = sent.map_err(|error| bucket.explain("list the bucket", None, &error))?;
         // Only IsTruncated tells that there is more: some stores send a token with the last page, too.
         self.next = match (answer.is_truncated(), answer.next_continuation_token()) {
-            (Some(true), Some(next)) if token.as_deref() != Some(next) => Next::After(next.to_owned()),
+            (Some(true), Some(next)) if token.as_deref() != Some(next) => {
+                Next::After(next.to_owned())
+            }
             (Some(true), _) => return Err(bucket.scene().not_s3("list the bucket", 200)),
             _ => Next::Nothing,
         };
         let mut page = Page::default();
         for object in answer.contents() {
-            let Some(key) = object.key().filter(|key| bucket.holds(key)) else { continue };
+            let Some(key) = object.key().filter(|key| bucket.holds(key)) else {
+                continue;
+            };
             page.objects.push(Object {
                 key: bucket.relative(key).to_owned(),
-                size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                size: object
+                    .size()
+                    .and_then(|size| u64::try_from(size).ok())
+                    .unwrap_or_default(),
                 etag: object.e_tag().map(unquoted),
                 modified: object.last_modified().and_then(timestamp),
             });
         }
         for folder in answer.common_prefixes() {
-            let Some(name) = folder.prefix().filter(|name| bucket.holds(name)) else { continue };
-            page.folders.push(bucket.relative(name).trim_end_matches('/').to_owned());
+            let Some(name) = folder.prefix().filter(|name| bucket.holds(name)) else {
+                continue;
+            };
+            page.folders
+                .push(bucket.relative(name).trim_end_matches('/').to_owned());
         }
         Ok(Some(page))
     }

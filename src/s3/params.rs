@@ -57,7 +57,10 @@ impl Params {
     ///
     /// Unknown keys are ignored; so is `data`, the bookkeeping of the Python libraries.
     pub fn parse(databag: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
-        let mut form = Form { databag, problems: Vec::new() };
+        let mut form = Form {
+            databag,
+            problems: Vec::new(),
+        };
         let access_key = form.credential("access-key");
         let secret_key = form.credential("secret-key");
         let bucket = form.bucket();
@@ -69,7 +72,16 @@ impl Params {
         if !form.problems.is_empty() {
             return Err(form.problems);
         }
-        Ok(Self { access_key, secret_key, bucket, endpoint, region, path, style, authorities })
+        Ok(Self {
+            access_key,
+            secret_key,
+            bucket,
+            endpoint,
+            region,
+            path,
+            style,
+            authorities,
+        })
     }
 
     /// The bucket's name.
@@ -159,11 +171,18 @@ struct Form<'a> {
 impl Form<'_> {
     /// The value of a key, without blanks around it; an empty one counts as absent, as it does to Juju.
     fn value(&self, key: &str) -> Option<&str> {
-        self.databag.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.databag
+            .get(key)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     fn problem(&mut self, key: &'static str, what: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem { key, what: what.into(), hint: hint.into() });
+        self.problems.push(Problem {
+            key,
+            what: what.into(),
+            hint: hint.into(),
+        });
     }
 
     fn missing(&mut self, key: &'static str) {
@@ -176,7 +195,11 @@ impl Form<'_> {
             self.missing(key);
         } else if !value.chars().all(|c| c.is_ascii_graphic()) {
             let hint = format!("enter {key} again, without blanks and line ends");
-            self.problem(key, "has a blank or another character that no key has", hint);
+            self.problem(
+                key,
+                "has a blank or another character that no key has",
+                hint,
+            );
         }
         SecretString::from(value)
     }
@@ -188,7 +211,11 @@ impl Form<'_> {
             self.missing("bucket");
         } else if bucket.len() > 255 || !bucket.chars().all(allowed) || bucket.starts_with('.') {
             let hint = "give the bucket's bare name; a prefix inside it belongs into path";
-            self.problem("bucket", format!("is not a bucket's name: {}", shown(&bucket)), hint);
+            self.problem(
+                "bucket",
+                format!("is not a bucket's name: {}", shown(&bucket)),
+                hint,
+            );
         }
         bucket
     }
@@ -212,9 +239,16 @@ impl Form<'_> {
 
     fn region(&mut self, endpoint: Option<&Endpoint>) -> String {
         let Some(region) = self.value("region").map(str::to_owned) else {
-            return endpoint.and_then(Endpoint::aws_region).unwrap_or(DEFAULT_REGION).to_owned();
+            return endpoint
+                .and_then(Endpoint::aws_region)
+                .unwrap_or(DEFAULT_REGION)
+                .to_owned();
         };
-        if region.len() > 64 || !region.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        if region.len() > 64
+            || !region
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
             let what = format!("is not a region's name: {}", shown(&region));
             self.problem("region", what, "give a name as us-east-1, or none");
         }
@@ -223,38 +257,71 @@ impl Form<'_> {
 
     fn path(&mut self) -> String {
         let text = self.value("path").unwrap_or_default().to_owned();
-        let segments: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&str> = text
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect();
         let path = segments.join("/");
-        if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
-            self.problem("path", format!("has a segment . or ..: {}", shown(&text)), "give a plain prefix as backups/synapse");
+        if segments
+            .iter()
+            .any(|segment| matches!(*segment, "." | ".."))
+        {
+            self.problem(
+                "path",
+                format!("has a segment . or ..: {}", shown(&text)),
+                "give a plain prefix as backups/synapse",
+            );
         } else if path.chars().any(char::is_control) {
-            self.problem("path", "has a control character", "give a plain prefix as backups/synapse");
+            self.problem(
+                "path",
+                "has a control character",
+                "give a plain prefix as backups/synapse",
+            );
         } else if path.len() > LONGEST_PATH {
-            self.problem("path", format!("is longer than {LONGEST_PATH} bytes"), "give a shorter prefix");
+            self.problem(
+                "path",
+                format!("is longer than {LONGEST_PATH} bytes"),
+                "give a shorter prefix",
+            );
         }
         path
     }
 
     fn style(&mut self, endpoint: Option<&Endpoint>) -> UriStyle {
-        let default = if endpoint.is_some() { UriStyle::Path } else { UriStyle::Host };
-        match self.value("s3-uri-style").map(str::to_ascii_lowercase).as_deref() {
+        let default = if endpoint.is_some() {
+            UriStyle::Path
+        } else {
+            UriStyle::Host
+        };
+        match self
+            .value("s3-uri-style")
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
             None => default,
             Some("path") => UriStyle::Path,
             Some("host") => UriStyle::Host,
             Some(other) => {
                 let what = format!("is neither path nor host: {}", shown(other));
-                self.problem("s3-uri-style", what, "set s3-uri-style to path or host, or leave it out");
+                self.problem(
+                    "s3-uri-style",
+                    what,
+                    "set s3-uri-style to path or host, or leave it out",
+                );
                 default
             }
         }
     }
 
     fn authorities(&mut self) -> Vec<Authority> {
-        let Some(text) = self.value("tls-ca-chain") else { return Vec::new() };
+        let Some(text) = self.value("tls-ca-chain") else {
+            return Vec::new();
+        };
         match authorities::parse(text) {
             Ok(authorities) => authorities,
             Err(what) => {
-                let hint = "give the certificates of the store's authority in PEM form, or their base64";
+                let hint =
+                    "give the certificates of the store's authority in PEM form, or their base64";
                 self.problem("tls-ca-chain", what, hint);
                 Vec::new()
             }
@@ -264,8 +331,16 @@ impl Form<'_> {
 
 /// A value as it may stand in a message: on one line and not too long.
 pub(super) fn shown(value: &str) -> String {
-    let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
-    if value.chars().count() > 80 { format!("{clean}...") } else { clean }
+    let clean: String = value
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(80)
+        .collect();
+    if value.chars().count() > 80 {
+        format!("{clean}...")
+    } else {
+        clean
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,9 @@ impl PartPlan {
     #[must_use]
     pub fn of_parts(bytes: u64) -> Self {
         let clamped = bytes.clamp(Self::SMALLEST, Self::LARGEST);
-        Self { part: clamped.div_ceil(MIB) * MIB }
+        Self {
+            part: clamped.div_ceil(MIB) * MIB,
+        }
     }
 
     /// The size of every part but the last.
@@ -63,7 +65,9 @@ impl PartPlan {
 
 impl Default for PartPlan {
     fn default() -> Self {
-        Self { part: Self::DEFAULT }
+        Self {
+            part: Self::DEFAULT,
+        }
     }
 }
 
@@ -76,10 +80,16 @@ pub(super) struct Digests {
 
 impl Digests {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let md5 = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let md5 = Md5::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
         let crc = checksum(CrcAlgorithm::Crc32Iscsi, bytes) & u64::from(u32::MAX);
-        Self { md5, crc32c: STANDARD.encode(&crc.to_be_bytes()[4..]) }
+        Self {
+            md5,
+            crc32c: STANDARD.encode(&crc.to_be_bytes()[4..]),
+        }
     }
 
     /// The CRC32C as S3 writes it.
@@ -92,7 +102,10 @@ impl Digests {
     /// A tag is compared only when it looks like an MD5 and the store did not encrypt, which makes it something else. A
     /// checksum that the store left out is no sign of anything.
     pub(super) fn agree(&self, etag: Option<&str>, crc32c: Option<&str>, encrypted: bool) -> bool {
-        let tag = etag.unwrap_or_default().trim_matches('"').to_ascii_lowercase();
+        let tag = etag
+            .unwrap_or_default()
+            .trim_matches('"')
+            .to_ascii_lowercase();
         let is_md5 = tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit());
         (encrypted || !is_md5 || tag == self.md5) && crc32c.is_none_or(|value| value == self.crc32c)
     }
@@ -107,7 +120,10 @@ mod tests {
     #[test]
     fn the_default_plan_serves_up_to_fourteen_gib() {
         let plan = PartPlan::for_size(14 << 30);
-        assert_eq!((plan.part_size(), plan.capacity() / MIB), (16 * MIB, 14_400));
+        assert_eq!(
+            (plan.part_size(), plan.capacity() / MIB),
+            (16 * MIB, 14_400)
+        );
         assert_eq!(PartPlan::for_size(0), PartPlan::default());
         assert_eq!(PartPlan::for_size(15 << 30).part_size(), 18 * MIB);
     }
@@ -116,7 +132,11 @@ mod tests {
     fn digests_are_written_as_s3_writes_them() {
         let digests = Digests::of(b"123456789");
         assert_eq!(digests.crc32c(), "4waSgw==");
-        assert!(digests.agree(Some("\"25f9e794323b453885f5181f1b624d0b\""), Some("4waSgw=="), false));
+        assert!(digests.agree(
+            Some("\"25f9e794323b453885f5181f1b624d0b\""),
+            Some("4waSgw=="),
+            false
+        ));
     }
 
     #[test]

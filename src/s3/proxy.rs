@@ -30,7 +30,11 @@ impl Proxy {
     /// Checks the three settings; an empty one counts as unset, a missing scheme means http.
     ///
     /// `no_proxy` is a list of names, domains, addresses and networks (`10.0.0.0/8`) with commas between.
-    pub fn new(http: Option<&str>, https: Option<&str>, no_proxy: Option<&str>) -> Result<Self, ProxyError> {
+    pub fn new(
+        http: Option<&str>,
+        https: Option<&str>,
+        no_proxy: Option<&str>,
+    ) -> Result<Self, ProxyError> {
         Ok(Self {
             http: checked("juju-http-proxy", http)?,
             https: checked("juju-https-proxy", https)?,
@@ -44,8 +48,15 @@ impl Proxy {
         let Some(url) = url.as_ref().map(ExposeSecret::expose_secret) else {
             return ProxyConfig::disabled();
         };
-        let config = if tls { ProxyConfig::https(url) } else { ProxyConfig::http(url) };
-        config.map_or_else(|_| ProxyConfig::disabled(), |config| config.no_proxy(&self.no_proxy))
+        let config = if tls {
+            ProxyConfig::https(url)
+        } else {
+            ProxyConfig::http(url)
+        };
+        config.map_or_else(
+            |_| ProxyConfig::disabled(),
+            |config| config.no_proxy(&self.no_proxy),
+        )
     }
 }
 
@@ -60,8 +71,14 @@ impl fmt::Debug for Proxy {
 }
 
 fn checked(setting: &'static str, value: Option<&str>) -> Result<Option<SecretString>, ProxyError> {
-    let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
-    let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let url = if value.contains("://") {
+        value.to_owned()
+    } else {
+        format!("http://{value}")
+    };
     match ProxyConfig::all(url.as_str()) {
         Ok(_) => Ok(Some(SecretString::from(url))),
         Err(_) => Err(ProxyError { setting }),
@@ -75,13 +92,28 @@ mod tests {
     #[test]
     fn an_unset_or_empty_proxy_is_none() {
         let proxy = Proxy::new(None, Some(" "), None);
-        assert!(matches!(&proxy, Ok(Proxy { http: None, https: None, .. })), "{proxy:?}");
+        assert!(
+            matches!(
+                &proxy,
+                Ok(Proxy {
+                    http: None,
+                    https: None,
+                    ..
+                })
+            ),
+            "{proxy:?}"
+        );
     }
 
     #[test]
     fn a_proxy_that_is_no_url_names_the_setting() {
         let error = Proxy::new(None, Some("socks5://proxy:1"), None).err();
-        assert_eq!(error, Some(ProxyError { setting: "juju-https-proxy" }));
+        assert_eq!(
+            error,
+            Some(ProxyError {
+                setting: "juju-https-proxy"
+            })
+        );
     }
 
     #[test]

@@ -13,8 +13,11 @@ use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use super::authorities::Authority;
 
 /// Where the Linux distributions that charms run on keep their bundle.
-const BUNDLES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
 const LARGEST_BUNDLE: u64 = 8 << 20;
 
 /// The TLS settings of a client; without TLS nothing is loaded.
@@ -25,13 +28,20 @@ pub(super) fn context(tls: bool, relation: &[Authority]) -> TlsContext {
             store.add_pem_certificate(authority.to_pem());
         }
     }
-    TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
+    TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .unwrap_or_default()
 }
 
 fn well_known() -> Vec<Authority> {
     let bundle = BUNDLES.iter().find_map(|path| {
         let mut pem = Vec::new();
-        File::open(path).ok()?.take(LARGEST_BUNDLE).read_to_end(&mut pem).ok()?;
+        File::open(path)
+            .ok()?
+            .take(LARGEST_BUNDLE)
+            .read_to_end(&mut pem)
+            .ok()?;
         let found = Authority::all_of_pem(&pem);
         (!found.is_empty()).then_some(found)
     });
@@ -39,7 +49,10 @@ fn well_known() -> Vec<Authority> {
 }
 
 fn built_in() -> Vec<Authority> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Authority::from_der(der)).collect()
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .filter_map(|der| Authority::from_der(der))
+        .collect()
 }
 
 #[cfg(test)]

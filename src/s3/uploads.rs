@@ -31,11 +31,20 @@ impl Bucket {
         let mut markers: (Option<String>, Option<String>) = (None, None);
         loop {
             let call = self.client().list_multipart_uploads().bucket(self.name());
-            let call = call.set_key_marker(markers.0.clone()).set_upload_id_marker(markers.1.clone());
-            let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+            let call = call
+                .set_key_marker(markers.0.clone())
+                .set_upload_id_marker(markers.1.clone());
+            let sent = call
+                .customize()
+                .config_override(Manner::Control.config(self.limits()))
+                .send()
+                .await;
             let answer = sent.map_err(|error| self.explain(task, None, &error))?;
             for upload in answer.uploads() {
-                if let (Some(key), Some(id)) = (upload.key().filter(|key| self.holds(key)), upload.upload_id()) {
+                if let (Some(key), Some(id)) = (
+                    upload.key().filter(|key| self.holds(key)),
+                    upload.upload_id(),
+                ) {
                     found.push(OpenUpload {
                         key: self.relative(key).to_owned(),
                         id: id.to_owned(),
@@ -58,8 +67,17 @@ impl Bucket {
     }
 
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), S3Error> {
-        let call = self.client().abort_multipart_upload().bucket(self.name()).key(self.full(key)).upload_id(id);
-        let sent = call.customize().config_override(Manner::Control.config(self.limits())).send().await;
+        let call = self
+            .client()
+            .abort_multipart_upload()
+            .bucket(self.name())
+            .key(self.full(key))
+            .upload_id(id);
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(self.limits()))
+            .send()
+            .await;
         let Err(error) = sent else { return Ok(()) };
         match self.explain(&format!("abort the upload of {key}"), None, &error) {
             S3Error::Refused { code, .. } if code == "NoSuchUpload" => Ok(()),

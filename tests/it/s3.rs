@@ -79,7 +79,11 @@ async fn read(bucket: &Bucket, key: &str) -> Result<Vec<u8>, S3Error> {
 async fn refusal<T>(call: impl Future<Output = Result<T, S3Error>>) -> S3Error {
     let start = Instant::now();
     let error = call.await.err().unwrap();
-    assert!(start.elapsed() < PATIENCE, "{error} after {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < PATIENCE,
+        "{error} after {:?}",
+        start.elapsed()
+    );
     let text = told(&error);
     for secret in ["the-access-key", "the-secret-key", "AWS4-HMAC"] {
         assert!(!text.contains(secret), "{text}");

@@ -20,8 +20,18 @@ use std::collections::BTreeMap;
 
 /// What the provider of an `s3` relation writes into its databag for a store and a bucket.
 #[must_use]
-pub fn relation_data(endpoint: &str, access_key: &str, secret_key: &str, bucket: &str) -> BTreeMap<String, String> {
-    [("access-key", access_key), ("secret-key", secret_key), ("bucket", bucket), ("endpoint", endpoint)]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+pub fn relation_data(
+    endpoint: &str,
+    access_key: &str,
+    secret_key: &str,
+    bucket: &str,
+) -> BTreeMap<String, String> {
+    [
+        ("access-key", access_key),
+        ("secret-key", secret_key),
+        ("bucket", bucket),
+        ("endpoint", endpoint),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 }

@@ -14,11 +14,17 @@ const KEY: &str = "backup-1/volume-0001.tar.gpg";
 async fn attempt(server: &Server, fault: Fault) -> Result<Completed, S3Error> {
     server.order(fault);
     let bucket = bucket(&server.relation_data(), &[]);
-    upload(&bucket, KEY, &noise(12 * MIB, 7)).await?.complete().await
+    upload(&bucket, KEY, &noise(12 * MIB, 7))
+        .await?
+        .complete()
+        .await
 }
 
 async fn is_whole(server: &Server) -> bool {
-    read(&bucket(&server.relation_data(), &[]), KEY).await.unwrap() == noise(12 * MIB, 7)
+    read(&bucket(&server.relation_data(), &[]), KEY)
+        .await
+        .unwrap()
+        == noise(12 * MIB, 7)
 }
 
 fn nothing_is_left(server: &Server) -> bool {
@@ -28,7 +34,9 @@ fn nothing_is_left(server: &Server) -> bool {
 #[tokio::test]
 async fn a_part_that_is_refused_twice_is_sent_again() {
     let server = server();
-    let busy = Fault::on(Operation::UploadPart, Effect::refuse(503, "SlowDown")).after(1).times(2);
+    let busy = Fault::on(Operation::UploadPart, Effect::refuse(503, "SlowDown"))
+        .after(1)
+        .times(2);
     let completed = attempt(&server, busy).await.unwrap();
     assert_eq!((completed.parts, completed.retries), (3, 2));
     assert_eq!(server.calls(Operation::UploadPart), 5);
@@ -38,16 +46,26 @@ async fn a_part_that_is_refused_twice_is_sent_again() {
 #[tokio::test]
 async fn a_store_that_stays_busy_ends_the_upload_and_nothing_is_left() {
     let server = server();
-    let busy = Fault::on(Operation::UploadPart, Effect::refuse(503, "SlowDown")).after(1).always();
+    let busy = Fault::on(Operation::UploadPart, Effect::refuse(503, "SlowDown"))
+        .after(1)
+        .always();
     let error = refusal(attempt(&server, busy)).await;
-    assert!(matches!(&error, S3Error::Refused { status: 503, code, .. } if code == "SlowDown"), "{error:?}");
+    assert!(
+        matches!(&error, S3Error::Refused { status: 503, code, .. } if code == "SlowDown"),
+        "{error:?}"
+    );
     assert!(nothing_is_left(&server));
 }
 
 #[tokio::test]
 async fn a_connection_that_is_dropped_under_a_part_is_made_anew() {
     let server = server();
-    let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::Drop).after(1)).await.unwrap();
+    let completed = attempt(
+        &server,
+        Fault::on(Operation::UploadPart, Effect::Drop).after(1),
+    )
+    .await
+    .unwrap();
     assert_eq!(completed.retries, 1);
     assert!(is_whole(&server).await);
 }
@@ -56,7 +74,9 @@ async fn a_connection_that_is_dropped_under_a_part_is_made_anew() {
 async fn a_part_on_which_nothing_moves_is_sent_again() {
     let server = server();
     let start = Instant::now();
-    let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::Stall)).await.unwrap();
+    let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::Stall))
+        .await
+        .unwrap();
     assert_eq!(completed.retries, 1);
     assert!(start.elapsed() >= limits().silence);
     assert!(is_whole(&server).await);
@@ -65,21 +85,37 @@ async fn a_part_on_which_nothing_moves_is_sent_again() {
 #[tokio::test]
 async fn a_store_on_which_nothing_moves_any_more_is_given_up() {
     let server = server();
-    let error = attempt(&server, Fault::on(Operation::UploadPart, Effect::Stall).always()).await.err().unwrap();
+    let error = attempt(
+        &server,
+        Fault::on(Operation::UploadPart, Effect::Stall).always(),
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(matches!(error, S3Error::TimedOut { .. }), "{error:?}");
-    assert_eq!(server.calls(Operation::UploadPart), 3 * 2, "two parts were in flight");
+    assert_eq!(
+        server.calls(Operation::UploadPart),
+        3 * 2,
+        "two parts were in flight"
+    );
     assert!(nothing_is_left(&server));
 }
 
 #[tokio::test]
 async fn a_part_whose_tag_is_not_its_md5_is_sent_again_and_then_refused() {
     let server = server();
-    let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::WrongTag)).await.unwrap();
+    let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::WrongTag))
+        .await
+        .unwrap();
     assert_eq!(completed.retries, 1);
     assert!(is_whole(&server).await);
 
     let server = super::server();
-    let error = refusal(attempt(&server, Fault::on(Operation::UploadPart, Effect::WrongTag).always())).await;
+    let error = refusal(attempt(
+        &server,
+        Fault::on(Operation::UploadPart, Effect::WrongTag).always(),
+    ))
+    .await;
     assert!(matches!(error, S3Error::PartAltered { .. }), "{error:?}");
     assert!(nothing_is_left(&server));
 }
@@ -88,16 +124,24 @@ async fn a_part_whose_tag_is_not_its_md5_is_sent_again_and_then_refused() {
 async fn a_small_object_whose_tag_is_not_its_md5_is_refused() {
     let server = server();
     server.order(Fault::on(Operation::PutObject, Effect::WrongTag));
-    let error = refusal(bucket(&server.relation_data(), &[]).put("a", Bytes::from_static(b"x"))).await;
+    let error =
+        refusal(bucket(&server.relation_data(), &[]).put("a", Bytes::from_static(b"x"))).await;
     assert!(matches!(error, S3Error::PartAltered { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_error_inside_a_good_answer_is_an_error() {
     let server = server();
-    let fault = Fault::on(Operation::CompleteUpload, Effect::refuse(200, "InternalError")).always();
+    let fault = Fault::on(
+        Operation::CompleteUpload,
+        Effect::refuse(200, "InternalError"),
+    )
+    .always();
     let error = refusal(attempt(&server, fault)).await;
-    assert!(matches!(&error, S3Error::Refused { status: 200, code, .. } if code == "InternalError"), "{error:?}");
+    assert!(
+        matches!(&error, S3Error::Refused { status: 200, code, .. } if code == "InternalError"),
+        "{error:?}"
+    );
     assert!(nothing_is_left(&server));
 }
 
@@ -106,12 +150,19 @@ async fn an_upload_that_was_completed_in_spite_of_an_error_is_found() {
     let effects = [
         Effect::refuse_after(500, "InternalError"),
         Effect::refuse_after(504, "GatewayTimeout"),
-        Effect::AnswerAfter { status: 200, body: "<html>a proxy that has lost its way</html>".into() },
+        Effect::AnswerAfter {
+            status: 200,
+            body: "<html>a proxy that has lost its way</html>".into(),
+        },
         Effect::Cut(20),
     ];
     for effect in effects {
         let server = server();
-        let completed = attempt(&server, Fault::on(Operation::CompleteUpload, effect.clone())).await;
+        let completed = attempt(
+            &server,
+            Fault::on(Operation::CompleteUpload, effect.clone()),
+        )
+        .await;
         assert_eq!(completed.unwrap().size, 12 * MIB as u64, "{effect:?}");
         assert!(is_whole(&server).await);
     }
@@ -124,19 +175,36 @@ async fn an_upload_that_the_store_has_forgotten_is_an_error() {
     let upload = upload(&bucket, KEY, &noise(6 * MIB, 7)).await.unwrap();
     server.forget_uploads();
     let error = refusal(upload.complete()).await;
-    assert!(matches!(&error, S3Error::Refused { code, .. } if code == "NoSuchUpload"), "{error:?}");
+    assert!(
+        matches!(&error, S3Error::Refused { code, .. } if code == "NoSuchUpload"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_object_that_is_lost_or_short_after_a_good_answer_is_an_error() {
     let server = server();
-    let error = refusal(attempt(&server, Fault::on(Operation::CompleteUpload, Effect::Forget))).await;
-    assert!(matches!(error, S3Error::SizeAltered { found: None, .. }), "{error:?}");
+    let error = refusal(attempt(
+        &server,
+        Fault::on(Operation::CompleteUpload, Effect::Forget),
+    ))
+    .await;
+    assert!(
+        matches!(error, S3Error::SizeAltered { found: None, .. }),
+        "{error:?}"
+    );
 
     let server = super::server();
-    let error = refusal(attempt(&server, Fault::on(Operation::CompleteUpload, Effect::Shorten))).await;
+    let error = refusal(attempt(
+        &server,
+        Fault::on(Operation::CompleteUpload, Effect::Shorten),
+    ))
+    .await;
     let short = 12 * MIB as u64 - 1;
-    assert!(matches!(error, S3Error::SizeAltered { found: Some(found), .. } if found == short), "{error:?}");
+    assert!(
+        matches!(error, S3Error::SizeAltered { found: Some(found), .. } if found == short),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -147,7 +215,13 @@ async fn an_object_that_breaks_off_is_never_whole() {
     for after in [0, 1, MIB as u64 / 2, MIB as u64 - 1] {
         server.order(Fault::on(Operation::GetObject, Effect::Cut(after)));
         let error = refusal(read(&bucket, "a")).await;
-        assert!(matches!(error, S3Error::Interrupted { .. } | S3Error::Truncated { .. }), "{after}: {error:?}");
+        assert!(
+            matches!(
+                error,
+                S3Error::Interrupted { .. } | S3Error::Truncated { .. }
+            ),
+            "{after}: {error:?}"
+        );
     }
     server.order(Fault::on(Operation::GetObject, Effect::StallBody(1000)));
     let error = refusal(read(&bucket, "a")).await;
@@ -169,9 +243,18 @@ async fn an_upload_takes_no_more_than_its_plan_and_nothing_after_a_failure() {
         }
     };
     assert!(matches!(error, S3Error::AccessDenied { .. }), "{error:?}");
-    assert!(upload.written() < 20 * MIB as u64, "the first failure ends it");
-    assert!(matches!(upload.write(&block).await, Err(S3Error::UploadFailed { .. })));
-    assert!(matches!(upload.complete().await, Err(S3Error::UploadFailed { .. })));
+    assert!(
+        upload.written() < 20 * MIB as u64,
+        "the first failure ends it"
+    );
+    assert!(matches!(
+        upload.write(&block).await,
+        Err(S3Error::UploadFailed { .. })
+    ));
+    assert!(matches!(
+        upload.complete().await,
+        Err(S3Error::UploadFailed { .. })
+    ));
     assert_eq!(server.open_uploads(), 0);
 }
 
@@ -185,15 +268,25 @@ async fn a_store_that_was_reached_before_is_given_time_to_come_back() {
     drop(server);
     let returning = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(300));
-        harness::s3::Server::start(harness::s3::Options { port: address.port(), ..Default::default() }).unwrap()
+        harness::s3::Server::start(harness::s3::Options {
+            port: address.port(),
+            ..Default::default()
+        })
+        .unwrap()
     });
     let patient = Bucket::open(
         &Params::parse(&databag).unwrap(),
         &Proxy::default(),
-        synapse_operator::s3::Limits { control_attempts: 100, ..limits() },
+        synapse_operator::s3::Limits {
+            control_attempts: 100,
+            ..limits()
+        },
     );
     // The new bucket has never been answered: it fails at once. The old one goes on.
-    assert!(matches!(refusal(patient.head()).await, S3Error::Unreachable { .. }));
+    assert!(matches!(
+        refusal(patient.head()).await,
+        S3Error::Unreachable { .. }
+    ));
     let _server = returning.join().unwrap();
     bucket.put("a", Bytes::from_static(b"x")).await.unwrap();
 }
@@ -204,10 +297,24 @@ async fn objects_that_a_store_keeps_are_told_one_by_one() {
     let bucket = bucket(&server.relation_data(), &[("path", "model")]);
     let kept = "<DeleteResult><Error><Key>model/a</Key><Code>AccessDenied</Code><Message>locked</Message></Error>\
                 <Error><Key>model/b</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
-    server.order(Fault::on(Operation::DeleteObjects, Effect::Answer { status: 200, headers: vec![], body: kept.into() }));
+    server.order(Fault::on(
+        Operation::DeleteObjects,
+        Effect::Answer {
+            status: 200,
+            headers: vec![],
+            body: kept.into(),
+        },
+    ));
     let deletion = bucket.delete(&["a", "b", "c"]).await.unwrap();
     assert_eq!(deletion.deleted, 2);
-    assert_eq!(deletion.failed.iter().map(|kept| (&*kept.key, &*kept.code)).collect::<Vec<_>>(), [("a", "AccessDenied")]);
+    assert_eq!(
+        deletion
+            .failed
+            .iter()
+            .map(|kept| (&*kept.key, &*kept.code))
+            .collect::<Vec<_>>(),
+        [("a", "AccessDenied")]
+    );
 }
 
 #[tokio::test]
@@ -215,7 +322,17 @@ async fn a_listing_that_goes_in_circles_ends() {
     let server = server();
     let bucket = bucket(&server.relation_data(), &[]);
     let circle = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken></ListBucketResult>";
-    server.order(Fault::on(Operation::ListObjects, Effect::Answer { status: 200, headers: vec![], body: circle.into() }).always());
+    server.order(
+        Fault::on(
+            Operation::ListObjects,
+            Effect::Answer {
+                status: 200,
+                headers: vec![],
+                body: circle.into(),
+            },
+        )
+        .always(),
+    );
     let error = refusal(bucket.list("").all(10)).await;
     assert!(matches!(error, S3Error::NotS3 { .. }), "{error:?}");
 }

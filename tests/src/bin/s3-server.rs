@@ -28,21 +28,31 @@ fn options() -> Result<Options> {
     let mut options = Options::default();
     let mut arguments = env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value = arguments.next().with_context(|| format!("{name} has no value\n{USAGE}"))?;
+        let value = arguments
+            .next()
+            .with_context(|| format!("{name} has no value\n{USAGE}"))?;
         match name.as_str() {
             "--dir" => directory = Some(PathBuf::from(value)),
             "--access-key" => access_key = Some(value),
             "--secret-key-file" => secret_file = Some(PathBuf::from(value)),
             "--bucket" => options.bucket = value,
-            "--port" => options.port = value.parse().with_context(|| format!("not a port: {value}"))?,
+            "--port" => {
+                options.port = value
+                    .parse()
+                    .with_context(|| format!("not a port: {value}"))?
+            }
             _ => bail!("unknown argument {name}\n{USAGE}"),
         }
     }
     options.directory = Some(directory.context(USAGE)?);
     options.access_key = access_key.context(USAGE)?;
     options.secret_key = match secret_file {
-        Some(path) => fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?.trim().to_owned(),
-        None => env::var("S3_SERVER_SECRET_KEY").context("neither --secret-key-file nor S3_SERVER_SECRET_KEY is given")?,
+        Some(path) => fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .trim()
+            .to_owned(),
+        None => env::var("S3_SERVER_SECRET_KEY")
+            .context("neither --secret-key-file nor S3_SERVER_SECRET_KEY is given")?,
     };
     if options.secret_key.is_empty() {
         bail!("the secret key is empty");

@@ -27,16 +27,26 @@ pub(super) async fn answer(
     shelf: Arc<Shelf>,
     request: Request<Incoming>,
 ) -> Result<Answer, BoxError> {
-    let operation = Operation::of(request.method(), request.uri().path(), request.uri().query());
+    let operation = Operation::of(
+        request.method(),
+        request.uri().path(),
+        request.uri().query(),
+    );
     let path = request.uri().path().to_owned();
-    match faults.strike(operation) {
+    match faults.strike(operation, request.headers()) {
         None => carry_out(&service, request).await,
-        Some(Effect::Answer { status, headers, body }) => {
+        Some(Effect::Answer {
+            status,
+            headers,
+            body,
+        }) => {
             // A store reads what it refuses, as far as it is sent.
             let _ = request.into_body().collect().await;
             let mut answer = ready_made(status, body)?;
             for (name, value) in headers {
-                answer.headers_mut().insert(name, HeaderValue::from_str(&value)?);
+                answer
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_str(&value)?);
             }
             Ok(answer)
         }
@@ -46,13 +56,24 @@ pub(super) async fn answer(
         }
         Some(Effect::WrongTag) => {
             let mut answer = carry_out(&service, request).await?;
-            answer.headers_mut().insert(ETAG, HeaderValue::from_static("\"00000000000000000000000000000000\""));
+            answer.headers_mut().insert(
+                ETAG,
+                HeaderValue::from_static("\"00000000000000000000000000000000\""),
+            );
             Ok(answer)
         }
         Some(Effect::Stall) => std::future::pending().await,
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
-        Some(Effect::Cut(after)) => Ok(spoiled(carry_out(&service, request).await?, after, End::Flush)),
-        Some(Effect::StallBody(after)) => Ok(spoiled(carry_out(&service, request).await?, after, End::Stall)),
+        Some(Effect::Cut(after)) => Ok(spoiled(
+            carry_out(&service, request).await?,
+            after,
+            End::Flush,
+        )),
+        Some(Effect::StallBody(after)) => Ok(spoiled(
+            carry_out(&service, request).await?,
+            after,
+            End::Stall,
+        )),
         Some(Effect::Forget) => {
             let answer = finished(carry_out(&service, request).await?).await?;
             shelf.forget(&path);
@@ -81,16 +102,27 @@ async fn finished(answer: Answer) -> Result<Answer, BoxError> {
 fn ready_made(status: u16, body: String) -> Result<Answer, BoxError> {
     let mut answer = Response::new(full(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status)?;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Ok(answer)
 }
 
 fn full(content: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
-    Full::new(content).map_err(|never| match never {}).boxed_unsync()
+    Full::new(content)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn spoiled(answer: Answer, after: u64, end: End) -> Answer {
-    answer.map(|inner| Spoiled { inner, left: after, end }.boxed_unsync())
+    answer.map(|inner| {
+        Spoiled {
+            inner,
+            left: after,
+            end,
+        }
+        .boxed_unsync()
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -111,7 +143,10 @@ impl Body for Spoiled {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
             return match self.end {
                 End::Flush => {
@@ -124,8 +159,12 @@ impl Body for Spoiled {
                 End::Stall => Poll::Pending,
             };
         }
-        let Some(Ok(frame)) = ready!(Pin::new(&mut self.inner).poll_frame(context)) else { return Poll::Ready(None) };
-        let Ok(mut data) = frame.into_data() else { return Poll::Ready(None) };
+        let Some(Ok(frame)) = ready!(Pin::new(&mut self.inner).poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
+        let Ok(mut data) = frame.into_data() else {
+            return Poll::Ready(None);
+        };
         data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
         Poll::Ready(Some(Ok(Frame::data(data))))

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -30,7 +33,9 @@ impl CertificateAuthority {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+        Ok(Self {
+            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
+        })
     }
 
     /// The authority's own certificate as PEM, to be given as `tls-ca-chain`.
@@ -42,7 +47,10 @@ impl CertificateAuthority {
     /// The authority's certificate used as a server's own, as careless people do.
     #[must_use]
     pub fn as_server(&self) -> Certificate {
-        Certificate { certificate: self.pem(), key: self.issuer.key().serialize_pem() }
+        Certificate {
+            certificate: self.pem(),
+            key: self.issuer.key().serialize_pem(),
+        }
     }
 
     /// A server's certificate for these names or addresses.
@@ -58,13 +66,17 @@ impl CertificateAuthority {
         params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Certificate { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(Certificate {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
     }
 }
 
 impl Certificate {
     pub(super) fn acceptor(&self) -> Result<TlsAcceptor> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect();
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).context("no private key")?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::HeaderMap;
+
 use super::requests::Operation;
 
 /// An order: which calls shall go wrong, and how.
@@ -53,13 +55,21 @@ impl Fault {
     /// The next call of this kind goes wrong.
     #[must_use]
     pub fn on(operation: Operation, effect: Effect) -> Self {
-        Self { operation, skip: 0, times: 1, effect }
+        Self {
+            operation,
+            skip: 0,
+            times: 1,
+            effect,
+        }
     }
 
     /// Lets so many calls pass before.
     #[must_use]
     pub fn after(self, calls: usize) -> Self {
-        Self { skip: calls, ..self }
+        Self {
+            skip: calls,
+            ..self
+        }
     }
 
     /// So many calls in a row go wrong.
@@ -79,19 +89,28 @@ impl Effect {
     /// A refusal with an S3 error code.
     #[must_use]
     pub fn refuse(status: u16, code: &str) -> Self {
-        Self::Answer { status, headers: Vec::new(), body: error_body(code, "ordered by the test") }
+        Self::Answer {
+            status,
+            headers: Vec::new(),
+            body: error_body(code, "ordered by the test"),
+        }
     }
 
     /// A refusal with an S3 error code after the call was carried out.
     #[must_use]
     pub fn refuse_after(status: u16, code: &str) -> Self {
-        Self::AnswerAfter { status, body: error_body(code, "ordered by the test") }
+        Self::AnswerAfter {
+            status,
+            body: error_body(code, "ordered by the test"),
+        }
     }
 }
 
 /// The body of an S3 error.
 pub(super) fn error_body(code: &str, message: &str) -> String {
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>")
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
 }
 
 /// The orders of one server, and the calls that it has seen.
@@ -102,30 +121,58 @@ pub(super) struct Faults(Arc<Mutex<State>>);
 struct State {
     orders: Vec<Fault>,
     calls: BTreeMap<Operation, usize>,
+    heads: BTreeMap<Operation, HeaderMap>,
 }
 
 impl Faults {
     pub(super) fn order(&self, fault: Fault) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).orders.push(fault);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .orders
+            .push(fault);
     }
 
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).orders.clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .orders
+            .clear();
     }
 
     pub(super) fn calls(&self, operation: Operation) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.get(&operation).copied().unwrap_or_default()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .calls
+            .get(&operation)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The headers of the last call of a kind.
+    pub(super) fn headers(&self, operation: Operation) -> Option<HeaderMap> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.heads.get(&operation).cloned()
     }
 
     /// Notes a call and tells what is to go wrong with it. Of several orders the first that is due counts.
-    pub(super) fn strike(&self, operation: Operation) -> Option<Effect> {
+    pub(super) fn strike(&self, operation: Operation, headers: &HeaderMap) -> Option<Effect> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *state.calls.entry(operation).or_default() += 1;
-        for order in state.orders.iter_mut().filter(|order| order.operation == operation) {
+        state.heads.insert(operation, headers.clone());
+        for order in state
+            .orders
+            .iter_mut()
+            .filter(|order| order.operation == operation)
+        {
             if order.skip > 0 {
                 order.skip -= 1;
             } else if order.times > 0 {
-                order.times = order.times.saturating_sub(usize::from(order.times != usize::MAX));
+                order.times = order
+                    .times
+                    .saturating_sub(usize::from(order.times != usize::MAX));
                 return Some(order.effect.clone());
             }
         }

@@ -34,9 +34,15 @@ impl Operation {
     #[must_use]
     pub fn of(method: &Method, path: &str, query: Option<&str>) -> Self {
         let has = |name: &str| {
-            query.unwrap_or_default().split('&').any(|pair| pair.split('=').next().is_some_and(|key| key == name))
+            query
+                .unwrap_or_default()
+                .split('&')
+                .any(|pair| pair.split('=').next().is_some_and(|key| key == name))
         };
-        let on_object = path.trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+        let on_object = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .is_some_and(|(_, key)| !key.is_empty());
         match (method.as_str(), on_object) {
             ("GET", false) if has("uploads") => Self::ListUploads,
             ("GET", false) if has("list-type") => Self::ListObjects,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, anyhow};
+use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -83,32 +84,49 @@ impl Server {
             (None, Some(temporary)) => temporary.path().to_owned(),
             (None, None) => return Err(anyhow!("no directory")),
         };
-        let shelf = Arc::new(Shelf::new(&directory).with_context(|| format!("cannot use {}", directory.display()))?);
+        let shelf = Arc::new(
+            Shelf::new(&directory)
+                .with_context(|| format!("cannot use {}", directory.display()))?,
+        );
         shelf.create_bucket(&options.bucket)?;
         let (faults, uploads) = (Faults::default(), Arc::new(Uploads::default()));
-        let mut builder = S3ServiceBuilder::new(Store { shelf: shelf.clone(), uploads: uploads.clone() });
-        builder.set_auth(SimpleAuth::from_single(options.access_key.as_str(), options.secret_key.as_str()));
+        let mut builder = S3ServiceBuilder::new(Store {
+            shelf: shelf.clone(),
+            uploads: uploads.clone(),
+        });
+        builder.set_auth(SimpleAuth::from_single(
+            options.access_key.as_str(),
+            options.secret_key.as_str(),
+        ));
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
             shelf,
-            tls: options.certificate.as_ref().map(Certificate::acceptor).transpose()?,
+            tls: options
+                .certificate
+                .as_ref()
+                .map(Certificate::acceptor)
+                .transpose()?,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         // Bound and listening from here on, though the thread only accepts later.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("s3".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                if let Ok(listener) = TcpListener::from_std(listener) {
-                    serve(site, listener, stopped).await;
-                }
-            });
-            // A file that is being read must not hold the end up.
-            runtime.shutdown_background();
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("s3".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    if let Ok(listener) = TcpListener::from_std(listener) {
+                        serve(site, listener, stopped).await;
+                    }
+                });
+                // A file that is being read must not hold the end up.
+                runtime.shutdown_background();
+            })?;
         Ok(Self {
             address,
             options,
@@ -130,7 +148,11 @@ impl Server {
     /// The URL to give as `endpoint`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let scheme = if self.options.certificate.is_some() { "https" } else { "http" };
+        let scheme = if self.options.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}", self.address)
     }
 
@@ -143,7 +165,12 @@ impl Server {
     /// The databag of an `s3` relation to its bucket.
     #[must_use]
     pub fn relation_data(&self) -> BTreeMap<String, String> {
-        let Options { access_key, secret_key, bucket, .. } = &self.options;
+        let Options {
+            access_key,
+            secret_key,
+            bucket,
+            ..
+        } = &self.options;
         super::relation_data(&self.endpoint(), access_key, secret_key, bucket)
     }
 
@@ -161,6 +188,12 @@ impl Server {
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
         self.faults.calls(operation)
+    }
+
+    /// The headers of the last call of a kind.
+    #[must_use]
+    pub fn headers(&self, operation: Operation) -> Option<HeaderMap> {
+        self.faults.headers(operation)
     }
 
     /// Forgets all uploads that are under way.
@@ -221,10 +254,17 @@ async fn welcome(site: Site, stream: TcpStream) {
 
 async fn talk(site: Site, stream: impl AsyncRead + AsyncWrite + Unpin) {
     let service = service_fn(move |request| {
-        answers::answer(site.service.clone(), site.faults.clone(), site.shelf.clone(), request)
+        answers::answer(
+            site.service.clone(),
+            site.faults.clone(),
+            site.shelf.clone(),
+            request,
+        )
     });
     let mut connection = http1::Builder::new();
     connection.timer(TokioTimer::new());
     // How a connection ends is the client's affair.
-    let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+    let _ = connection
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }

@@ -61,7 +61,11 @@ impl Shelf {
             fs::remove_dir_all(&workshop)?;
         }
         fs::create_dir_all(&workshop)?;
-        Ok(Self { root: root.to_owned(), tags: Mutex::default(), next: AtomicU64::new(1) })
+        Ok(Self {
+            root: root.to_owned(),
+            tags: Mutex::default(),
+            next: AtomicU64::new(1),
+        })
     }
 
     pub(super) fn create_bucket(&self, bucket: &str) -> io::Result<()> {
@@ -71,14 +75,26 @@ impl Shelf {
     /// The bucket's directory, or the error that it is missing.
     pub(super) fn bucket(&self, bucket: &str) -> S3Result<PathBuf> {
         let path = self.root.join(bucket);
-        if path.is_dir() { Ok(path) } else { Err(s3_error!(NoSuchBucket, "The specified bucket does not exist")) }
+        if path.is_dir() {
+            Ok(path)
+        } else {
+            Err(s3_error!(
+                NoSuchBucket,
+                "The specified bucket does not exist"
+            ))
+        }
     }
 
     /// The path of an object's file, there or not.
     pub(super) fn place(&self, bucket: &str, key: &str) -> S3Result<PathBuf> {
-        let odd = |segment: &str| segment.is_empty() || segment == "." || segment == ".." || segment.len() > 250;
+        let odd = |segment: &str| {
+            segment.is_empty() || segment == "." || segment == ".." || segment.len() > 250
+        };
         if key.split('/').any(odd) || key.contains('\0') {
-            return Err(s3_error!(InvalidArgument, "this store keeps objects as files and cannot keep this key"));
+            return Err(s3_error!(
+                InvalidArgument,
+                "this store keeps objects as files and cannot keep this key"
+            ));
         }
         Ok(self.bucket(bucket)?.join(key))
     }
@@ -90,7 +106,11 @@ impl Shelf {
         if !metadata.is_file() {
             return Err(missing());
         }
-        Ok(Found { size: metadata.len(), modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), path })
+        Ok(Found {
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            path,
+        })
     }
 
     /// The tag of an object; of a file that somebody laid down by hand it is computed.
@@ -109,14 +129,19 @@ impl Shelf {
             }
             digest.update(&buffer[..count]);
         }
-        let tag = Tag { etag: hex(&digest.finalize()), crc32c: None };
+        let tag = Tag {
+            etag: hex(&digest.finalize()),
+            crc32c: None,
+        };
         tags.insert(path.to_owned(), tag.clone());
         Ok(tag)
     }
 
     /// A file that is nobody's object yet.
     pub(super) fn workpiece(&self) -> PathBuf {
-        self.root.join(WORKSHOP).join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+        self.root
+            .join(WORKSHOP)
+            .join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
     /// Takes a body into a workpiece. A body that ends too early, or is not what its signature says, leaves nothing.
@@ -143,13 +168,24 @@ impl Shelf {
     /// Removes an object and the folders that it leaves empty; a missing one is no error.
     pub(super) fn remove(&self, bucket: &str, key: &str) -> S3Result<()> {
         let (stop, place) = (self.bucket(bucket)?, self.place(bucket, key)?);
-        self.tags.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+        self.tags
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&place);
         match fs::remove_file(&place) {
             Ok(()) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
             Err(error) => return Err(broken(error)),
         }
-        for folder in place.ancestors().skip(1).take_while(|folder| *folder != stop) {
+        for folder in place
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| *folder != stop)
+        {
             if fs::remove_dir(folder).is_err() {
                 break;
             }
@@ -165,7 +201,10 @@ impl Shelf {
         while let Some((folder, name)) = folders.pop() {
             for entry in fs::read_dir(&folder).map_err(broken)? {
                 let Ok(entry) = entry else { continue };
-                let (Ok(metadata), Ok(leaf)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
+                let (Ok(metadata), Ok(leaf)) = (entry.metadata(), entry.file_name().into_string())
+                else {
+                    continue;
+                };
                 let key = format!("{name}{leaf}");
                 if metadata.is_dir() {
                     let below = format!("{key}/");
@@ -174,7 +213,14 @@ impl Shelf {
                     }
                 } else if key.starts_with(prefix) {
                     let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                    found.insert(key, Found { path: entry.path(), size: metadata.len(), modified });
+                    found.insert(
+                        key,
+                        Found {
+                            path: entry.path(),
+                            size: metadata.len(),
+                            modified,
+                        },
+                    );
                 }
             }
         }
@@ -201,11 +247,20 @@ impl Shelf {
 
 async fn take_in(body: Option<StreamingBlob>, path: &Path) -> S3Result<Received> {
     let mut file = tokio::fs::File::create(path).await.map_err(broken)?;
-    let mut hasher = ChecksumHasher { crc32: Some(Crc32::new()), crc32c: Some(Crc32c::new()), ..Default::default() };
+    let mut hasher = ChecksumHasher {
+        crc32: Some(Crc32::new()),
+        crc32c: Some(Crc32c::new()),
+        ..Default::default()
+    };
     let (mut md5, mut size) = (Md5::new(), 0);
     if let Some(mut body) = body {
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|_| s3_error!(IncompleteBody, "the body ended too early or is not what was signed"))?;
+            let chunk = chunk.map_err(|_| {
+                s3_error!(
+                    IncompleteBody,
+                    "the body ended too early or is not what was signed"
+                )
+            })?;
             file.write_all(&chunk).await.map_err(broken)?;
             hasher.update(&chunk);
             md5.update(&chunk);
@@ -225,7 +280,12 @@ async fn take_in(body: Option<StreamingBlob>, path: &Path) -> S3Result<Received>
 
 impl Received {
     /// Holds what came against what the request had promised.
-    pub(super) fn check(&self, crc32: Option<&str>, crc32c: Option<&str>, content_md5: Option<&str>) -> S3Result<()> {
+    pub(super) fn check(
+        &self,
+        crc32: Option<&str>,
+        crc32c: Option<&str>,
+        content_md5: Option<&str>,
+    ) -> S3Result<()> {
         let differs = |told: Option<&str>, ours: Option<&str>| told.is_some() && told != ours;
         let md5 = STANDARD.encode(self.md5);
         if differs(crc32, self.crc32.as_deref())

@@ -38,54 +38,89 @@ fn length(size: u64) -> Option<i64> {
 
 #[async_trait::async_trait]
 impl S3 for Store {
-    async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
-        self.shelf.create_bucket(&request.input.bucket).map_err(broken)?;
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.shelf
+            .create_bucket(&request.input.bucket)
+            .map_err(broken)?;
         well(CreateBucketOutput::default())
     }
 
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.shelf.bucket(&request.input.bucket)?;
         well(HeadBucketOutput::default())
     }
 
-    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
         let place = self.shelf.place(&input.bucket, &input.key)?;
         let received = self.shelf.receive(input.body).await?;
-        received.check(input.checksum_crc32.as_deref(), input.checksum_crc32c.as_deref(), input.content_md5.as_deref())?;
-        let tag = Tag { etag: hex(&received.md5), crc32c: input.checksum_crc32c };
+        received.check(
+            input.checksum_crc32.as_deref(),
+            input.checksum_crc32c.as_deref(),
+            input.content_md5.as_deref(),
+        )?;
+        let tag = Tag {
+            etag: hex(&received.md5),
+            crc32c: input.checksum_crc32c,
+        };
         self.shelf.shelve(&received.path, &place, tag.clone())?;
-        well(PutObjectOutput { e_tag: strong(&tag.etag), checksum_crc32c: tag.crc32c, ..Default::default() })
+        well(PutObjectOutput {
+            e_tag: strong(&tag.etag),
+            checksum_crc32c: tag.crc32c,
+            ..Default::default()
+        })
     }
 
-    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let found = self.shelf.find(&input.bucket, &input.key)?;
         let tag = self.shelf.tag(&found.path)?;
         let asked = input.range.map(|range| range.check(found.size)).transpose();
-        let asked = asked.map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
+        let asked =
+            asked.map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
         let range = asked.clone().unwrap_or(0..found.size);
         let mut file = tokio::fs::File::open(&found.path).await.map_err(broken)?;
-        file.seek(SeekFrom::Start(range.start)).await.map_err(broken)?;
-        let pieces = stream::try_unfold(file.take(range.end - range.start), |mut file| async move {
-            let mut buffer = Vec::with_capacity(256 << 10);
-            let count = (&mut file).take(256 << 10).read_to_end(&mut buffer).await?;
-            Ok::<_, std::io::Error>((count > 0).then(|| (Bytes::from(buffer), file)))
-        });
+        file.seek(SeekFrom::Start(range.start))
+            .await
+            .map_err(broken)?;
+        let pieces =
+            stream::try_unfold(file.take(range.end - range.start), |mut file| async move {
+                let mut buffer = Vec::with_capacity(256 << 10);
+                let count = (&mut file).take(256 << 10).read_to_end(&mut buffer).await?;
+                Ok::<_, std::io::Error>((count > 0).then(|| (Bytes::from(buffer), file)))
+            });
         let whole = asked.is_none();
         well(GetObjectOutput {
             body: Some(StreamingBlob::wrap(pieces)),
             content_length: length(range.end - range.start),
-            content_range: asked.map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, found.size)),
+            content_range: asked
+                .map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, found.size)),
             accept_ranges: Some("bytes".to_owned()),
             e_tag: strong(&tag.etag),
-            checksum_crc32c: tag.crc32c.filter(|_| whole && input.checksum_mode.is_some()),
+            checksum_crc32c: tag
+                .crc32c
+                .filter(|_| whole && input.checksum_mode.is_some()),
             last_modified: Some(found.modified.into()),
             ..Default::default()
         })
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let found = self.shelf.find(&request.input.bucket, &request.input.key)?;
         let tag = self.shelf.tag(&found.path)?;
         well(HeadObjectOutput {
@@ -96,12 +131,19 @@ impl S3 for Store {
         })
     }
 
-    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.shelf.remove(&request.input.bucket, &request.input.key)?;
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.shelf
+            .remove(&request.input.bucket, &request.input.key)?;
         well(DeleteObjectOutput::default())
     }
 
-    async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = request.input;
         self.shelf.bucket(&input.bucket)?;
         if input.delete.objects.len() > 1000 {
@@ -111,7 +153,10 @@ impl S3 for Store {
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for object in input.delete.objects {
             match self.shelf.remove(&input.bucket, &object.key) {
-                Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),
+                Ok(()) => deleted.push(DeletedObject {
+                    key: Some(object.key),
+                    ..Default::default()
+                }),
                 Err(error) => errors.push(Error {
                     code: Some(error.code().as_str().to_owned()),
                     key: Some(object.key),
@@ -120,7 +165,11 @@ impl S3 for Store {
                 }),
             }
         }
-        well(DeleteObjectsOutput { deleted: (!quiet).then_some(deleted), errors: Some(errors), ..Default::default() })
+        well(DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            errors: Some(errors),
+            ..Default::default()
+        })
     }
 
     async fn list_objects_v2(
@@ -129,7 +178,13 @@ impl S3 for Store {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let room = usize::try_from(input.max_keys.unwrap_or(LARGEST_PAGE).clamp(0, LARGEST_PAGE)).unwrap_or_default();
+        let room = usize::try_from(
+            input
+                .max_keys
+                .unwrap_or(LARGEST_PAGE)
+                .clamp(0, LARGEST_PAGE),
+        )
+        .unwrap_or_default();
         let after = match &input.continuation_token {
             Some(token) => unpacked(token)?,
             None => input.start_after.clone().unwrap_or_default(),
@@ -137,7 +192,9 @@ impl S3 for Store {
         let mut entries: Vec<(String, Option<Found>)> = Vec::new();
         for (key, found) in self.shelf.keys(&input.bucket, &prefix)? {
             let end = input.delimiter.as_ref().and_then(|delimiter| {
-                key[prefix.len()..].find(delimiter.as_str()).map(|at| prefix.len() + at + delimiter.len())
+                key[prefix.len()..]
+                    .find(delimiter.as_str())
+                    .map(|at| prefix.len() + at + delimiter.len())
             });
             match end.map(|end| key[..end].to_owned()) {
                 Some(folder) if entries.last().is_some_and(|(last, _)| *last == folder) => {}
@@ -148,7 +205,10 @@ impl S3 for Store {
         entries.retain(|(name, _)| *name > after);
         let truncated = entries.len() > room && room > 0;
         entries.truncate(room);
-        let next = entries.last().filter(|_| truncated).map(|(name, _)| URL_SAFE.encode(name));
+        let next = entries
+            .last()
+            .filter(|_| truncated)
+            .map(|(name, _)| URL_SAFE.encode(name));
         let count = i32::try_from(entries.len()).ok();
         let (mut contents, mut folders) = (Vec::new(), Vec::new());
         for (name, found) in entries {
@@ -184,7 +244,10 @@ impl S3 for Store {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = request.input;
         self.shelf.place(&input.bucket, &input.key)?;
-        let checked = input.checksum_algorithm.as_ref().is_some_and(|name| name.as_str() == "CRC32C");
+        let checked = input
+            .checksum_algorithm
+            .as_ref()
+            .is_some_and(|name| name.as_str() == "CRC32C");
         let id = self.uploads.begin(&input.bucket, &input.key, checked);
         well(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -195,16 +258,28 @@ impl S3 for Store {
         })
     }
 
-    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
-        self.uploads.check(&input.upload_id, &input.bucket, &input.key)?;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
         if !(1..=10_000).contains(&input.part_number) {
-            return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
+            return Err(s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and 10000, inclusive"
+            ));
         }
         let received = self.shelf.receive(input.body).await?;
-        received.check(input.checksum_crc32.as_deref(), input.checksum_crc32c.as_deref(), input.content_md5.as_deref())?;
+        received.check(
+            input.checksum_crc32.as_deref(),
+            input.checksum_crc32c.as_deref(),
+            input.content_md5.as_deref(),
+        )?;
         let tag = hex(&received.md5);
-        self.uploads.add(&input.upload_id, input.part_number, received)?;
+        self.uploads
+            .add(&input.upload_id, input.part_number, received)?;
         well(UploadPartOutput {
             e_tag: strong(&tag),
             checksum_crc32: input.checksum_crc32,
@@ -218,9 +293,15 @@ impl S3 for Store {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = request.input;
-        self.uploads.check(&input.upload_id, &input.bucket, &input.key)?;
-        let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let tag = self.uploads.complete(&self.shelf, &input.upload_id, &named)?;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
+        let named = input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default();
+        let tag = self
+            .uploads
+            .complete(&self.shelf, &input.upload_id, &named)?;
         well(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -235,7 +316,8 @@ impl S3 for Store {
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
-        self.uploads.check(&input.upload_id, &input.bucket, &input.key)?;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
         self.uploads.remove(&input.upload_id)?;
         well(AbortMultipartUploadOutput::default())
     }
@@ -246,7 +328,11 @@ impl S3 for Store {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
         self.shelf.bucket(&input.bucket)?;
-        let all = self.uploads.all().into_iter().filter(|(_, open)| open.bucket == input.bucket);
+        let all = self
+            .uploads
+            .all()
+            .into_iter()
+            .filter(|(_, open)| open.bucket == input.bucket);
         let uploads = all.map(|(id, open)| MultipartUpload {
             initiated: Some(open.initiated.into()),
             key: Some(open.key),
@@ -264,6 +350,11 @@ impl S3 for Store {
 }
 
 fn unpacked(token: &str) -> S3Result<String> {
-    let invalid = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+    let invalid = || {
+        s3_error!(
+            InvalidArgument,
+            "The continuation token provided is incorrect"
+        )
+    };
     String::from_utf8(URL_SAFE.decode(token).map_err(|_| invalid())?).map_err(|_| invalid())
 }

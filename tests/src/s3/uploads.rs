@@ -55,12 +55,21 @@ impl Uploads {
     }
 
     pub(super) fn all(&self) -> BTreeMap<String, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).open.clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .clone()
     }
 
     pub(super) fn check(&self, id: &str, bucket: &str, key: &str) -> S3Result<()> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.open.get(id).filter(|open| open.bucket == bucket && open.key == key).map(drop).ok_or_else(unknown)
+        state
+            .open
+            .get(id)
+            .filter(|open| open.bucket == bucket && open.key == key)
+            .map(drop)
+            .ok_or_else(unknown)
     }
 
     pub(super) fn add(&self, id: &str, number: i32, part: Received) -> S3Result<()> {
@@ -74,7 +83,13 @@ impl Uploads {
 
     /// Forgets an upload and its parts.
     pub(super) fn remove(&self, id: &str) -> S3Result<()> {
-        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).open.remove(id).ok_or_else(unknown)?;
+        let open = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .remove(id)
+            .ok_or_else(unknown)?;
         for part in open.parts.values() {
             let _ = fs::remove_file(&part.path);
         }
@@ -88,24 +103,44 @@ impl Uploads {
     }
 
     /// Puts the named parts together to an object, whose tag comes back.
-    pub(super) fn complete(&self, shelf: &Shelf, id: &str, named: &[CompletedPart]) -> S3Result<Tag> {
+    pub(super) fn complete(
+        &self,
+        shelf: &Shelf,
+        id: &str,
+        named: &[CompletedPart],
+    ) -> S3Result<Tag> {
         let open = self.all().remove(id).ok_or_else(unknown)?;
         let parts = open.select(named)?;
         let workpiece = shelf.workpiece();
         let mut whole = fs::File::create(&workpiece).map_err(broken)?;
         let mut md5 = Md5::new();
-        let mut crcs = ChecksumHasher { crc32c: Some(Crc32c::new()), ..Default::default() };
+        let mut crcs = ChecksumHasher {
+            crc32c: Some(Crc32c::new()),
+            ..Default::default()
+        };
         for part in &parts {
-            io::copy(&mut fs::File::open(&part.path).map_err(broken)?, &mut whole).map_err(broken)?;
+            io::copy(&mut fs::File::open(&part.path).map_err(broken)?, &mut whole)
+                .map_err(broken)?;
             md5.update(part.md5);
-            crcs.update(&STANDARD.decode(part.crc32c.as_deref().unwrap_or_default()).unwrap_or_default());
+            crcs.update(
+                &STANDARD
+                    .decode(part.crc32c.as_deref().unwrap_or_default())
+                    .unwrap_or_default(),
+            );
         }
-        let composite = crcs.finalize().checksum_crc32c.map(|sum| format!("{sum}-{}", parts.len()));
+        let composite = crcs
+            .finalize()
+            .checksum_crc32c
+            .map(|sum| format!("{sum}-{}", parts.len()));
         let tag = Tag {
             etag: format!("{}-{}", hex(&md5.finalize()), parts.len()),
             crc32c: composite.filter(|_| open.checked),
         };
-        shelf.shelve(&workpiece, &shelf.place(&open.bucket, &open.key)?, tag.clone())?;
+        shelf.shelve(
+            &workpiece,
+            &shelf.place(&open.bucket, &open.key)?,
+            tag.clone(),
+        )?;
         self.remove(id)?;
         Ok(tag)
     }
@@ -113,13 +148,21 @@ impl Uploads {
 
 impl Open {
     fn select(&self, named: &[CompletedPart]) -> S3Result<Vec<&Received>> {
-        let invalid = || s3_error!(InvalidPart, "One or more of the specified parts could not be found.");
+        let invalid = || {
+            s3_error!(
+                InvalidPart,
+                "One or more of the specified parts could not be found."
+            )
+        };
         let mut parts = Vec::new();
         let mut last = 0;
         for part in named {
             let number = part.part_number.ok_or_else(invalid)?;
             if number <= last {
-                return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
+                return Err(s3_error!(
+                    InvalidPartOrder,
+                    "The list of parts was not in ascending order."
+                ));
             }
             last = number;
             let received = self.parts.get(&number).ok_or_else(invalid)?;
@@ -135,15 +178,25 @@ impl Open {
             }
             parts.push(received);
         }
-        let small = parts.iter().rev().skip(1).any(|part| part.size < SMALLEST_PART);
+        let small = parts
+            .iter()
+            .rev()
+            .skip(1)
+            .any(|part| part.size < SMALLEST_PART);
         match (parts.is_empty(), small) {
             (true, _) => Err(s3_error!(MalformedXML, "an upload has at least one part")),
-            (_, true) => Err(s3_error!(EntityTooSmall, "a part that is not the last is too small")),
+            (_, true) => Err(s3_error!(
+                EntityTooSmall,
+                "a part that is not the last is too small"
+            )),
             _ => Ok(parts),
         }
     }
 }
 
 pub(super) fn unknown() -> s3s::S3Error {
-    s3_error!(NoSuchUpload, "The specified multipart upload does not exist.")
+    s3_error!(
+        NoSuchUpload,
+        "The specified multipart upload does not exist."
+    )
 }

@@ -39,23 +39,46 @@ impl Versitygw {
     pub fn start(certificate: Option<&Certificate>) -> Result<Self> {
         let program = find_versitygw()?;
         let directory = tempfile::tempdir().context("no temporary directory")?;
-        let (objects, iam) = (directory.path().join("objects"), directory.path().join("iam"));
+        let (objects, iam) = (
+            directory.path().join("objects"),
+            directory.path().join("iam"),
+        );
         fs::create_dir_all(objects.join(Self::BUCKET))?;
         fs::create_dir_all(&iam)?;
         let address = free_address()?;
         let mut command = Command::new(program);
-        command.args(["--port", &address.to_string(), "--access", Self::ACCESS_KEY, "--secret", Self::SECRET_KEY]);
+        command.args([
+            "--port",
+            &address.to_string(),
+            "--access",
+            Self::ACCESS_KEY,
+            "--secret",
+            Self::SECRET_KEY,
+        ]);
         command.arg("--iam-dir").arg(&iam);
         if let Some(certificate) = certificate {
-            let (cert, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+            let (cert, key) = (
+                directory.path().join("cert.pem"),
+                directory.path().join("key.pem"),
+            );
             fs::write(&cert, &certificate.certificate)?;
             fs::write(&key, &certificate.key)?;
             command.arg("--cert").arg(cert).arg("--key").arg(key);
         }
         let log = fs::File::create(directory.path().join("log"))?;
-        command.arg("posix").arg(&objects).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command
+            .arg("posix")
+            .arg(&objects)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let process = command.spawn().context("cannot start versitygw")?;
-        let mut server = Self { process, address, directory, tls: certificate.is_some() };
+        let mut server = Self {
+            process,
+            address,
+            directory,
+            tls: certificate.is_some(),
+        };
         server.wait()?;
         Ok(server)
     }
@@ -63,7 +86,11 @@ impl Versitygw {
     /// The URL to give as `endpoint`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
+        format!(
+            "{}://{}",
+            if self.tls { "https" } else { "http" },
+            self.address
+        )
     }
 
     /// The directory of its buckets, objects as plain files.
@@ -75,7 +102,12 @@ impl Versitygw {
     /// The databag of an `s3` relation to its bucket.
     #[must_use]
     pub fn relation_data(&self) -> BTreeMap<String, String> {
-        super::relation_data(&self.endpoint(), Self::ACCESS_KEY, Self::SECRET_KEY, Self::BUCKET)
+        super::relation_data(
+            &self.endpoint(),
+            Self::ACCESS_KEY,
+            Self::SECRET_KEY,
+            Self::BUCKET,
+        )
     }
 
     fn wait(&mut self) -> Result<()> {
@@ -107,22 +139,33 @@ pub fn find_versitygw() -> Result<PathBuf> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/parts/bin/versitygw");
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|folder| folder.join("versitygw"));
-    let found = named.into_iter().chain([built]).chain(on_path).find(|path| is_program(path));
+    let found = named
+        .into_iter()
+        .chain([built])
+        .chain(on_path)
+        .find(|path| is_program(path));
     found.context("versitygw is missing: run 'make parts'")
 }
 
 fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether somebody speaks there: any answer to HTTP, any accepted connection with TLS.
 fn answers(address: SocketAddr, tls: bool) -> bool {
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
+        return false;
+    };
     if tls {
         return true;
     }
-    let asked = stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
-        && stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").is_ok();
+    let asked = stream
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .is_ok()
+        && stream
+            .write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            .is_ok();
     asked && stream.read(&mut [0; 12]).is_ok_and(|count| count > 0)
 }
 
