@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use harness::s3::Versitygw;
+use harness::s3::{Versitygw, relation_data};
 use synapse_operator::s3::{Bucket, PartPlan, S3Error, Upload};
 
 use super::{MIB, bucket, noise, read, refusal, server, upload};
@@ -279,4 +281,49 @@ async fn a_wrong_secret_is_told_from_an_unknown_key(databag: &Databag, _: &Path)
     );
     let error = refusal(bucket(databag, &[("access-key", "nobody")]).head()).await;
     assert!(matches!(error, S3Error::KeyUnknown { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_program_for_the_demo_serves_a_bucket_that_one_can_look_into() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "the-secret-key\n").unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_s3-server"))
+        .args([
+            "--port",
+            "0",
+            "--access-key",
+            "the-access-key",
+            "--bucket",
+            "backups",
+        ])
+        .arg("--dir")
+        .arg(directory.path().join("store"))
+        .arg("--secret-key-file")
+        .arg(&secret)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut endpoint = String::new();
+    BufReader::new(program.stdout.take().unwrap())
+        .read_line(&mut endpoint)
+        .unwrap();
+    let databag = relation_data(
+        endpoint.trim(),
+        "the-access-key",
+        "the-secret-key",
+        "backups",
+    );
+    let bucket = bucket(&databag, &[("path", "model")]);
+    let outcome = bucket
+        .put("backup-1/manifest.json", Bytes::from_static(b"{}"))
+        .await;
+    program.kill().unwrap();
+    program.wait().unwrap();
+    outcome.unwrap();
+    let file = directory
+        .path()
+        .join("store/backups/model/backup-1/manifest.json");
+    assert_eq!(fs::read(file).unwrap(), b"{}");
 }
