@@ -24,6 +24,7 @@ mod listing;
 mod params;
 mod parts;
 mod proxy;
+mod target;
 mod trust;
 mod upload;
 mod uploads;

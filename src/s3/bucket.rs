@@ -1,5 +1,6 @@
 //! One bucket, or the part of it below the relation's path.
 
+use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
@@ -26,10 +27,9 @@ const DELETED_AT_ONCE: usize = 1000;
 /// A bucket below the relation's path; cheap to clone, and all clones share their connections.
 ///
 /// Every key that goes in or comes out is relative to that path.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Bucket(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     client: Client,
     scene: Scene,
@@ -310,6 +310,12 @@ impl Bucket {
         let explained = self.0.scene.explain(task, key, error);
         tracing::debug!(task, error = %explained, "store call failed");
         explained
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({})", self.location(""))
     }
 }
 

@@ -241,3 +241,15 @@ async fn a_proxy_is_used_except_where_it_is_not_wanted() {
         S3Error::Dns { .. }
     ));
 }
+
+#[test]
+fn a_bucket_shows_no_credentials() {
+    let databag = relation_data(
+        "https://s3.example.com",
+        "the-access-key",
+        "the-secret-key",
+        "demo",
+    );
+    let text = format!("{:?}", bucket(&databag, &[("path", "model")]));
+    assert_eq!(text, "Bucket(s3://demo/model/)");
+}

@@ -4,7 +4,10 @@ use std::net::TcpListener;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::s3::{Certificate, CertificateAuthority, Options, Server, Versitygw, relation_data};
+use harness::s3::{
+    Certificate, CertificateAuthority, Operation, Options, Server, Versitygw, relation_data,
+};
+use hyper::HeaderMap;
 use synapse_operator::s3::{S3Error, TlsReason};
 
 use super::{MIB, bucket, noise, read, refusal, server, upload};
@@ -24,6 +27,38 @@ async fn reason(server: &Server, chain: Option<String>) -> TlsReason {
         S3Error::Tls { reason, .. } => reason,
         other => panic!("{other:?}"),
     }
+}
+
+/// The headers of the last part, which must have come as plain bytes with their length and checksum.
+fn plain_part(server: &Server) -> HeaderMap {
+    let headers = server.headers(Operation::UploadPart).unwrap();
+    assert!(
+        headers.contains_key("content-length") && headers.contains_key("x-amz-checksum-crc32c"),
+        "{headers:?}"
+    );
+    for unwanted in [
+        "transfer-encoding",
+        "content-encoding",
+        "x-amz-trailer",
+        "x-amz-checksum-crc32",
+        "expect",
+    ] {
+        assert!(!headers.contains_key(unwanted), "{headers:?}");
+    }
+    headers
+}
+
+#[tokio::test]
+async fn without_tls_a_part_is_signed_whole() {
+    let server = server();
+    let bucket = bucket(&server.relation_data(), &[]);
+    upload(&bucket, "a", b"content")
+        .await
+        .unwrap()
+        .complete()
+        .await
+        .unwrap();
+    assert_eq!(plain_part(&server)["x-amz-content-sha256"].len(), 64);
 }
 
 #[tokio::test]
@@ -64,6 +99,8 @@ async fn an_object_goes_both_ways_over_tls() {
         .unwrap();
     assert_eq!(completed.parts, 3);
     assert!(read(&bucket, "a").await.unwrap() == bytes);
+    let headers = plain_part(&server);
+    assert_eq!(headers["x-amz-content-sha256"], "UNSIGNED-PAYLOAD");
 }
 
 #[tokio::test]
@@ -121,7 +158,7 @@ async fn each_certificate_that_cannot_be_trusted_is_told_with_its_reason() {
         TlsReason::AuthorityAsServer
     );
     assert_eq!(
-        good.calls(harness::s3::Operation::ListObjects),
+        good.calls(Operation::ListObjects),
         0,
         "nothing was sent over a connection without trust"
     );

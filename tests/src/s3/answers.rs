@@ -33,7 +33,7 @@ pub(super) async fn answer(
         request.uri().query(),
     );
     let path = request.uri().path().to_owned();
-    match faults.strike(operation) {
+    match faults.strike(operation, request.headers()) {
         None => carry_out(&service, request).await,
         Some(Effect::Answer {
             status,

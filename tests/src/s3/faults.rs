@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::HeaderMap;
+
 use super::requests::Operation;
 
 /// An order: which calls shall go wrong, and how.
@@ -119,6 +121,7 @@ pub(super) struct Faults(Arc<Mutex<State>>);
 struct State {
     orders: Vec<Fault>,
     calls: BTreeMap<Operation, usize>,
+    heads: BTreeMap<Operation, HeaderMap>,
 }
 
 impl Faults {
@@ -148,10 +151,17 @@ impl Faults {
             .unwrap_or_default()
     }
 
+    /// The headers of the last call of a kind.
+    pub(super) fn headers(&self, operation: Operation) -> Option<HeaderMap> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.heads.get(&operation).cloned()
+    }
+
     /// Notes a call and tells what is to go wrong with it. Of several orders the first that is due counts.
-    pub(super) fn strike(&self, operation: Operation) -> Option<Effect> {
+    pub(super) fn strike(&self, operation: Operation, headers: &HeaderMap) -> Option<Effect> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *state.calls.entry(operation).or_default() += 1;
+        state.heads.insert(operation, headers.clone());
         for order in state
             .orders
             .iter_mut()

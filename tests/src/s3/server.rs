@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, anyhow};
+use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -187,6 +188,12 @@ impl Server {
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
         self.faults.calls(operation)
+    }
+
+    /// The headers of the last call of a kind.
+    #[must_use]
+    pub fn headers(&self, operation: Operation) -> Option<HeaderMap> {
+        self.faults.headers(operation)
     }
 
     /// Forgets all uploads that are under way.
