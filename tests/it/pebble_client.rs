@@ -8,4 +8,5 @@ mod api;
 mod daemon;
 mod exec;
 mod fake;
+mod leash;
 mod odd;
