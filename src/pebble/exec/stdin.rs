@@ -66,13 +66,14 @@ impl Stdin {
             std::future::poll_fn(|cx| self.poll_sent(cx)).await
         };
         match sent.await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            // Dropping self now kills the command.
-            Err(error) => return Err(error),
+            Ok(()) => {
+                self.give_up = None;
+                Ok(())
+            }
+            // In these two cases dropping self kills the command, if it is there still.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(error),
         }
-        self.give_up = None;
-        Ok(())
     }
 
     /// Whether anything was ever written.
