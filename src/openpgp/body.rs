@@ -31,7 +31,8 @@ impl Body {
     /// Starts decrypting and looks whether the key can be right.
     pub(super) fn open(envelope: Envelope, watch: Arc<Watch>) -> Result<Self, OpenError> {
         let mut body = Self {
-            decryptor: Decryptor::new(envelope.cipher, &envelope.key).map_err(OpenError::malformed)?,
+            decryptor: Decryptor::new(envelope.cipher, &envelope.key)
+                .map_err(OpenError::malformed)?,
             outer: Some(envelope.body),
             mdc: Sha1::new(),
             plain: Vec::with_capacity(STEP + MDC),
@@ -79,10 +80,10 @@ impl Body {
         let Some(outer) = self.outer.take() else {
             return Ok(());
         };
-        // A length that promises more than there is shows here.
-        let (_, rest) = outer.next().map_err(|error| match self.watch.explain(error) {
-            OpenError::Malformed(_) => OpenError::Truncated,
-            other => other,
+        // A length that promises more than there is shows here, and only so.
+        let (_, rest) = outer.next().map_err(|error| match error.downcast() {
+            Ok(error) => self.watch.explain_io(error),
+            Err(_) => OpenError::Truncated,
         })?;
         let (header, digest) = self.plain[self.safe..].split_at(MDC_HEADER.len());
         self.mdc.update(header);

@@ -5,7 +5,8 @@
 //! all the rest together.
 
 use aes::cipher::{
-    Array, Block, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InvalidLength, KeyInit, KeyIvInit,
+    Array, Block, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InvalidLength, KeyInit,
+    KeyIvInit,
 };
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use sequoia_openpgp::types::SymmetricAlgorithm;
@@ -135,7 +136,9 @@ mod tests {
 
         // Decrypting needs only the ciphertext before: let the vector be the first block of ciphertext.
         let mut data = [iv.as_slice(), &sealed].concat();
-        Decryptor::new(Cipher::Aes256, &key).unwrap().apply(&mut data);
+        Decryptor::new(Cipher::Aes256, &key)
+            .unwrap()
+            .apply(&mut data);
         assert_eq!(data[16..], plain);
 
         // And encrypting what came out gives the same again.
@@ -153,11 +156,15 @@ mod tests {
 
         let mut steps = plain.clone();
         let mut encryptor = Encryptor::new(&key).unwrap();
-        steps.chunks_mut(STEP).for_each(|step| encryptor.apply(step));
+        steps
+            .chunks_mut(STEP)
+            .for_each(|step| encryptor.apply(step));
         assert_eq!(whole, steps);
 
         let mut decryptor = Decryptor::new(Cipher::Aes256, &key).unwrap();
-        steps.chunks_mut(STEP).for_each(|step| decryptor.apply(step));
+        steps
+            .chunks_mut(STEP)
+            .for_each(|step| decryptor.apply(step));
         assert_eq!(steps, plain);
     }
 

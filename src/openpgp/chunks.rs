@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use sequoia_openpgp::packet::header::{BodyLength, CTB};
 use sequoia_openpgp::packet::Tag;
+use sequoia_openpgp::packet::header::{BodyLength, CTB};
 use sequoia_openpgp::serialize::Marshal;
 
 /// How many bytes a chunk holds; OpenPGP wants a power of two.

@@ -1,6 +1,6 @@
 //! The outside of a message: which key opens it, and where its encrypted body starts.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use sequoia_openpgp::Packet;
@@ -8,7 +8,9 @@ use sequoia_openpgp::crypto::{S2K, SessionKey};
 use sequoia_openpgp::packet::skesk::SKESK4;
 use sequoia_openpgp::packet::{SEIP, SKESK, Tag};
 use sequoia_openpgp::parse::buffered_reader::{BufferedReader, Generic};
-use sequoia_openpgp::parse::{Cookie, Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse};
+use sequoia_openpgp::parse::{
+    Cookie, Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse,
+};
 
 use super::cfb::Cipher;
 use super::watch::{Source, Watch};
@@ -34,7 +36,7 @@ impl Envelope {
     ) -> Result<Self, OpenError> {
         let mut first = first(source, watch)?;
         let Packet::SKESK(SKESK::V4(skesk)) = &first.packet else {
-            return Err(refuse(&mut first));
+            return Err(refuse(&mut first, watch));
         };
         let skesk = skesk.clone();
         check(&skesk)?;
@@ -45,7 +47,7 @@ impl Envelope {
         match &body.packet {
             Packet::SEIP(SEIP::V1(_)) => {}
             Packet::SKESK(SKESK::V4(_)) => return Err(OpenError::SeveralPassphrases),
-            _ => return Err(refuse(&mut body)),
+            _ => return Err(refuse(&mut body, watch)),
         }
         let (cipher, key) = unlock(&skesk, passphrase)?;
         Ok(Self { body, cipher, key })
@@ -53,14 +55,19 @@ impl Envelope {
 }
 
 /// The first packet; what does not even start as a message is named here.
-fn first<R: Read + Send + 'static>(source: Source<R>, watch: &Watch) -> Result<PacketParser<'static>, OpenError> {
+fn first<R: Read + Send + 'static>(
+    source: Source<R>,
+    watch: &Watch,
+) -> Result<PacketParser<'static>, OpenError> {
     let mut reader = Generic::with_cookie(source, None, Cookie::default());
     let start = reader.data(LOOK).map_err(|error| watch.explain_io(error))?;
     match start.first() {
         None => return Err(OpenError::Empty),
         // Each packet starts with the highest bit set; text never does.
         Some(byte) if byte & 0x80 != 0 => {}
-        Some(_) if start.trim_ascii_start().starts_with(b"-----BEGIN PGP") => return Err(OpenError::Armored),
+        Some(_) if start.trim_ascii_start().starts_with(b"-----BEGIN PGP") => {
+            return Err(OpenError::Armored);
+        }
         Some(_) => return Err(OpenError::NotOpenPgp),
     }
     let parsed = PacketParserBuilder::from_buffered_reader(reader)
@@ -73,8 +80,11 @@ fn first<R: Read + Send + 'static>(source: Source<R>, watch: &Watch) -> Result<P
 }
 
 /// Names what stands where a key packet or the encrypted body should.
-fn refuse(parser: &mut PacketParser<'static>) -> OpenError {
+fn refuse(parser: &mut PacketParser<'static>, watch: &Watch) -> OpenError {
     let tag = parser.packet.tag();
+    if let Some(Err(first)) = watch.verdict() {
+        return first;
+    }
     match tag {
         Tag::PKESK => OpenError::PublicKey,
         Tag::SED => OpenError::NoIntegrity,
@@ -87,6 +97,7 @@ fn refuse(parser: &mut PacketParser<'static>) -> OpenError {
         Tag::SEIP if matches!(version(parser), Some(2)) => OpenError::Aead {
             packet: "an integrity-protected packet of version 2",
         },
+        Tag::SKESK | Tag::SEIP if ends_early(&parser.packet) => OpenError::Truncated,
         Tag::Literal | Tag::CompressedData => OpenError::NotEncrypted,
         Tag::Reserved | Tag::Unknown(_) | Tag::Private(_) => OpenError::NotOpenPgp,
         _ => OpenError::Unexpected {
@@ -103,6 +114,15 @@ fn version(parser: &mut PacketParser<'static>) -> Option<u8> {
         .or_else(|| parser.data(1).ok()?.first().copied())
 }
 
+/// Whether Sequoia gave the packet up because there was too little of it.
+fn ends_early(packet: &Packet) -> bool {
+    let Packet::Unknown(unknown) = packet else {
+        return false;
+    };
+    let cause = unknown.error().downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+}
+
 /// Refuses what we cannot or will not derive a key with, before any work is done.
 fn check(skesk: &SKESK4) -> Result<(), OpenError> {
     let algorithm = skesk.symmetric_algo();
@@ -111,16 +131,25 @@ fn check(skesk: &SKESK4) -> Result<(), OpenError> {
             name: algorithm.to_string(),
         });
     }
-    #[expect(deprecated, reason = "old messages of gpg hash the passphrase once; we only read them")]
+    #[expect(
+        deprecated,
+        reason = "old messages of gpg hash the passphrase once; we only read them"
+    )]
     let hash = match skesk.s2k() {
         S2K::Simple { hash } | S2K::Salted { hash, .. } | S2K::Iterated { hash, .. } => *hash,
         // Argon2 would let a message of a few bytes ask for gigabytes of memory.
-        other => return Err(OpenError::KeyDerivation { name: other.to_string() }),
+        other => {
+            return Err(OpenError::KeyDerivation {
+                name: other.to_string(),
+            });
+        }
     };
     if hash.is_supported() {
         Ok(())
     } else {
-        Err(OpenError::KeyDerivation { name: hash.to_string() })
+        Err(OpenError::KeyDerivation {
+            name: hash.to_string(),
+        })
     }
 }
 
@@ -129,7 +158,9 @@ fn check(skesk: &SKESK4) -> Result<(), OpenError> {
 /// A wrong passphrase makes a decrypted session key start with a nonsense algorithm. Names of real but unsupported
 /// ciphers come out by chance, too, so all that is not one of ours counts as a wrong passphrase.
 fn unlock(skesk: &SKESK4, passphrase: &Passphrase) -> Result<(Cipher, SessionKey), OpenError> {
-    let (algorithm, key) = skesk.decrypt(passphrase.password()).map_err(OpenError::malformed)?;
+    let (algorithm, key) = skesk
+        .decrypt(passphrase.password())
+        .map_err(OpenError::malformed)?;
     match Cipher::of(algorithm) {
         Some(cipher) if cipher.key_bytes() == key.len() => Ok((cipher, key)),
         _ => Err(OpenError::WrongPassphrase),

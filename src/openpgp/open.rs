@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::packet::{CompressedData, Tag};
-use sequoia_openpgp::parse::{Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse};
+use sequoia_openpgp::parse::{
+    Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse,
+};
 
 use super::body::Body;
 use super::envelope::Envelope;
@@ -27,7 +29,10 @@ const HARMLESS: u64 = 64 * 1024 * 1024;
 /// It reads what [`super::seal`] writes and what `gpg --symmetric` writes without asking for something exotic: AES of
 /// any key length, any way to hash the passphrase but Argon2, compressed or not. All else is refused by a name of its
 /// own, and so is a wrong passphrase, before anything is handed out. Blocks while the source does.
-pub fn open<R: Read + Send + 'static>(source: R, passphrase: &Passphrase) -> Result<Untrusted<R>, OpenError> {
+pub fn open<R: Read + Send + 'static>(
+    source: R,
+    passphrase: &Passphrase,
+) -> Result<Untrusted<R>, OpenError> {
     let watch = Arc::new(Watch::default());
     let envelope = Envelope::open(Source::new(source, watch.clone()), passphrase, &watch)?;
     let body = Body::open(envelope, watch.clone())?;

@@ -46,10 +46,14 @@ pub enum PassphraseError {
     #[error("the passphrase is empty")]
     Empty,
     /// A newline is followed by more text, which `gpg` would leave out.
-    #[error("the passphrase has more than one line, of which gpg would use only the first: give it as a single line")]
+    #[error(
+        "the passphrase has more than one line, of which gpg would use only the first: give it as a single line"
+    )]
     SeveralLines,
     /// There is a carriage return, as Windows editors leave it; `gpg` would count it in and nobody would see it.
-    #[error("the passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends")]
+    #[error(
+        "the passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends"
+    )]
     CarriageReturn,
     /// There is a NUL character, at which `gpg` would cut.
     #[error("the passphrase contains a NUL character, at which gpg would cut it: leave it out")]
@@ -89,7 +93,11 @@ mod tests {
     #[test]
     fn errors_do_not_hold_the_secret() {
         for text in ["hunter2\nhunter2", "hunter2\r", "hunter2\0"] {
-            assert!(!parse(text).map_or_else(|error| error.to_string(), |_| text.into()).contains("hunter2"));
+            assert!(
+                !parse(text)
+                    .map_or_else(|error| error.to_string(), |_| text.into())
+                    .contains("hunter2")
+            );
         }
     }
 }

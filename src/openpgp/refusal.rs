@@ -73,7 +73,9 @@ pub enum OpenError {
         name: String,
     },
     /// The message swells more than honest data does: a decompression bomb.
-    #[error("the message swells from {sealed} bytes to more than {plaintext}, which honest data does not")]
+    #[error(
+        "the message swells from {sealed} bytes to more than {plaintext}, which honest data does not"
+    )]
     Bomb {
         /// How many sealed bytes had been read.
         sealed: u64,

@@ -80,7 +80,10 @@ impl<R> Source<R> {
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let reader = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let reader = self
+            .reader
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         match reader.read(buffer) {
             Ok(bytes) => {
                 self.watch.sealed.fetch_add(bytes as u64, Ordering::Relaxed);
