@@ -31,6 +31,8 @@ mod open;
 mod passphrase;
 mod refusal;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use open::{Authenticated, Untrusted, open};

@@ -80,13 +80,11 @@ impl Body {
         let Some(outer) = self.outer.take() else {
             return Ok(());
         };
-        // A length that promises more than there is shows here.
-        let (_, rest) = outer
-            .next()
-            .map_err(|error| match self.watch.explain(error) {
-                OpenError::Malformed(_) => OpenError::Truncated,
-                other => other,
-            })?;
+        // A length that promises more than there is shows here, and only so.
+        let (_, rest) = outer.next().map_err(|error| match error.downcast() {
+            Ok(error) => self.watch.explain_io(error),
+            Err(_) => OpenError::Truncated,
+        })?;
         let (header, digest) = self.plain[self.safe..].split_at(MDC_HEADER.len());
         self.mdc.update(header);
         if header != MDC_HEADER || digest != self.mdc.finalize_reset().as_slice() {

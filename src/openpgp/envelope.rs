@@ -1,6 +1,6 @@
 //! The outside of a message: which key opens it, and where its encrypted body starts.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use sequoia_openpgp::Packet;
@@ -36,7 +36,7 @@ impl Envelope {
     ) -> Result<Self, OpenError> {
         let mut first = first(source, watch)?;
         let Packet::SKESK(SKESK::V4(skesk)) = &first.packet else {
-            return Err(refuse(&mut first));
+            return Err(refuse(&mut first, watch));
         };
         let skesk = skesk.clone();
         check(&skesk)?;
@@ -47,7 +47,7 @@ impl Envelope {
         match &body.packet {
             Packet::SEIP(SEIP::V1(_)) => {}
             Packet::SKESK(SKESK::V4(_)) => return Err(OpenError::SeveralPassphrases),
-            _ => return Err(refuse(&mut body)),
+            _ => return Err(refuse(&mut body, watch)),
         }
         let (cipher, key) = unlock(&skesk, passphrase)?;
         Ok(Self { body, cipher, key })
@@ -80,8 +80,11 @@ fn first<R: Read + Send + 'static>(
 }
 
 /// Names what stands where a key packet or the encrypted body should.
-fn refuse(parser: &mut PacketParser<'static>) -> OpenError {
+fn refuse(parser: &mut PacketParser<'static>, watch: &Watch) -> OpenError {
     let tag = parser.packet.tag();
+    if let Some(Err(first)) = watch.verdict() {
+        return first;
+    }
     match tag {
         Tag::PKESK => OpenError::PublicKey,
         Tag::SED => OpenError::NoIntegrity,
@@ -94,6 +97,7 @@ fn refuse(parser: &mut PacketParser<'static>) -> OpenError {
         Tag::SEIP if matches!(version(parser), Some(2)) => OpenError::Aead {
             packet: "an integrity-protected packet of version 2",
         },
+        Tag::SKESK | Tag::SEIP if ends_early(&parser.packet) => OpenError::Truncated,
         Tag::Literal | Tag::CompressedData => OpenError::NotEncrypted,
         Tag::Reserved | Tag::Unknown(_) | Tag::Private(_) => OpenError::NotOpenPgp,
         _ => OpenError::Unexpected {
@@ -108,6 +112,15 @@ fn version(parser: &mut PacketParser<'static>) -> Option<u8> {
         .packet
         .version()
         .or_else(|| parser.data(1).ok()?.first().copied())
+}
+
+/// Whether Sequoia gave the packet up because there was too little of it.
+fn ends_early(packet: &Packet) -> bool {
+    let Packet::Unknown(unknown) = packet else {
+        return false;
+    };
+    let cause = unknown.error().downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 /// Refuses what we cannot or will not derive a key with, before any work is done.

@@ -35,10 +35,24 @@ pub fn seal<W: Write>(out: W, passphrase: &Passphrase) -> Result<Sealer<W>, Seal
 
 /// Seals with a key derivation of so many bytes.
 pub(super) fn seal_stretched<W: Write>(
-    mut out: W,
+    out: W,
     passphrase: &Passphrase,
     stretch: u32,
 ) -> Result<Sealer<W>, SealError> {
+    let mut literal = Chunks::begin(encrypt(out, passphrase, stretch)?, Tag::Literal)?;
+    literal.write_all(&LITERAL_HEADER)?;
+    Ok(Sealer {
+        literal,
+        broken: false,
+    })
+}
+
+/// Writes the key packet and starts the encrypted one, into which any packets may go.
+pub(super) fn encrypt<W: Write>(
+    mut out: W,
+    passphrase: &Passphrase,
+    stretch: u32,
+) -> Result<Encrypting<Chunks<W>>, SealError> {
     let session_key = SessionKey::new(32).map_err(SealError::crypto)?;
     let s2k = S2K::new_iterated(HashAlgorithm::SHA512, stretch).map_err(SealError::crypto)?;
     let aes = SymmetricAlgorithm::AES256;
@@ -52,19 +66,14 @@ pub(super) fn seal_stretched<W: Write>(
 
     let mut outer = Chunks::begin(out, Tag::SEIP)?;
     outer.write_all(&SEIPD_V1)?;
-    let mut inner = Encrypting {
+    let mut body = Encrypting {
         out: outer,
         encryptor: Encryptor::new(&session_key).map_err(SealError::crypto)?,
         mdc: Sha1::new(),
         step: Vec::with_capacity(STEP + MDC),
     };
-    inner.write_all(&prefix()?)?;
-    let mut literal = Chunks::begin(inner, Tag::Literal)?;
-    literal.write_all(&LITERAL_HEADER)?;
-    Ok(Sealer {
-        literal,
-        broken: false,
-    })
+    body.write_all(&prefix()?)?;
+    Ok(body)
 }
 
 /// A message being written; what is written to it comes out encrypted below.
@@ -124,7 +133,7 @@ impl SealError {
 }
 
 /// Hashes and encrypts what passes, a step at a time.
-struct Encrypting<W> {
+pub(super) struct Encrypting<W> {
     out: W,
     encryptor: Encryptor,
     mdc: Sha1,
@@ -134,7 +143,7 @@ struct Encrypting<W> {
 
 impl<W: Write> Encrypting<W> {
     /// Appends the MDC and encrypts the rest.
-    fn finish(mut self) -> io::Result<W> {
+    pub(super) fn finish(mut self) -> io::Result<W> {
         self.step.extend_from_slice(&MDC_HEADER);
         self.mdc.update(&self.step);
         self.step.extend_from_slice(&self.mdc.finalize());
