@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::deadline::{Deadline, Look};
+use harness::matrix::{Diary, Homeserver, picture};
 use harness::pod::{Pod, WORKLOAD_ID};
 use tempfile::TempDir;
 
@@ -127,19 +128,20 @@ fn a_command_in_the_charm_container_is_the_program_itself() {
         let mut command = kept
             .pod
             .command(Path::new("/usr/bin/sleep"), &BTreeMap::new());
-        command.arg("60").spawn().unwrap()
+        let child = command.arg("60").spawn().unwrap();
+        Deadline::after(Duration::from_secs(10))
+            .wait_for("sleep to run", || {
+                let name = fs::read_to_string(format!("/proc/{}/comm", child.id()))?;
+                Ok(if name == "sleep\n" {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(name)
+                })
+            })
+            .unwrap();
+        child
     };
     let mut child = sleep();
-    Deadline::after(Duration::from_secs(10))
-        .wait_for("sleep to run", || {
-            let name = fs::read_to_string(format!("/proc/{}/comm", child.id()))?;
-            Ok(if name == "sleep\n" {
-                Look::Done(())
-            } else {
-                Look::NotYet(name)
-            })
-        })
-        .unwrap();
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&child),
         rustix::process::Signal::TERM,
@@ -295,7 +297,7 @@ fn a_pod_ends_with_its_keeper() {
 }
 
 #[test]
-fn a_real_synapse_runs_under_pebble_and_answers_at_the_pods_address() {
+fn a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address() {
     let kept = Kept::new();
     kept.pod.start_workload().unwrap();
 
@@ -331,7 +333,8 @@ post('/v1/services', {'action': 'start', 'services': ['synapse']})
 "#;
     printed(&mut kept.pod.workload_command(&["python3", "-c", client]));
 
-    assert_eq!(health(&kept.pod), "OK");
+    let homeserver = Homeserver::at(kept.pod.address());
+    homeserver.wait_healthy(Duration::from_secs(60)).unwrap();
     let owner = kept
         .pod
         .host_path(Path::new("/data/homeserver.db"))
@@ -346,6 +349,19 @@ post('/v1/services', {'action': 'start', 'services': ['synapse']})
             rustix::process::geteuid().as_raw()
         }
     );
+
+    kept.workload(
+        "register_new_matrix_user --config /data/homeserver.yaml --no-admin --user anna --password secret http://localhost:8008 \
+         > /tmp/register 2>&1",
+    );
+    let mut diary = Diary::begin(&homeserver, "anna", "secret").unwrap();
+    assert_eq!(diary.session().user_id(), "@anna:demo.example");
+    diary.open_room("Travel").unwrap();
+    diary.write("Hello").unwrap();
+    diary.post("sea.png", &picture(1)).unwrap();
+    diary.write("Is it not beautiful? \u{1f30a}").unwrap();
+    assert_eq!((diary.messages(), diary.files()), (3, 1));
+    diary.check(&homeserver).unwrap();
 }
 
 fn health(pod: &Pod) -> String {
@@ -380,7 +396,9 @@ fn an_ordinary_user_has_the_same_pods() {
         + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     assert!(
-        told.contains("a_real_synapse_runs_under_pebble_and_answers_at_the_pods_address ... ok"),
+        told.contains(
+            "a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address ... ok"
+        ),
         "{told}"
     );
 }
