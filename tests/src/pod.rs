@@ -44,6 +44,7 @@ pub use self::bridge::Bridge;
 use self::container::Container;
 use self::image::Image;
 pub use self::process::Process;
+use crate::deadline::{Deadline, Look};
 use crate::parts::Pebble;
 
 /// Synapse's uid and gid in the stock image.
@@ -216,9 +217,7 @@ impl Pod {
             bail!("the workload of {} runs already", self.facts.unit);
         }
         let pebble = Pebble::find()?;
-        let address = self.facts.address;
-        let listener = TcpListener::bind(address)
-            .with_context(|| format!("the pod's address {address} was taken by another program"))?;
+        let listener = listen(self.facts.address)?;
         let view = self.image().workload(&pebble)?;
         let first = [
             "/charm/bin/pebble",
@@ -355,4 +354,14 @@ fn free_address(directory: &Path) -> Result<SocketAddrV4> {
             Ok(SocketAddrV4::new(*own.ip(), any.port()))
         }
     }
+}
+
+/// Listens at the pod's address, which an earlier bridge may just be leaving.
+fn listen(address: SocketAddrV4) -> Result<TcpListener> {
+    Deadline::after(GRACE).wait_for(&format!("the pod's address {address} to be free"), || {
+        Ok(match TcpListener::bind(address) {
+            Ok(listener) => Look::Done(listener),
+            Err(error) => Look::NotYet(error),
+        })
+    })
 }
