@@ -1,5 +1,7 @@
 //! The pod shows both containers what Juju and the stock image show, and keeps them apart.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::deadline::{Deadline, Look};
+use harness::matrix::{Diary, Homeserver, picture};
 use harness::pod::{Pod, WORKLOAD_ID};
 use tempfile::TempDir;
 
@@ -21,8 +24,16 @@ struct Kept {
 impl Kept {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let pod = Pod::create_kept_by(Some(own_id()), &directory.path().join("units/synapse-0"), "synapse/0").unwrap();
-        Self { pod, _directory: directory }
+        let pod = Pod::create_kept_by(
+            Some(own_id()),
+            &directory.path().join("units/synapse-0"),
+            "synapse/0",
+        )
+        .unwrap();
+        Self {
+            pod,
+            _directory: directory,
+        }
     }
 
     /// Runs a script in the charm container and returns what it printed.
@@ -39,7 +50,8 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.pod.directory().join("logs/workload.log")).unwrap_or_default();
+            let log = fs::read_to_string(self.pod.directory().join("logs/workload.log"))
+                .unwrap_or_default();
             eprintln!("the workload's log:\n{log}");
         }
         self.pod.kill_all().unwrap();
@@ -57,28 +69,55 @@ fn is_root() -> bool {
 fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {}: {complaint}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}: {complaint}",
+        output.status
+    );
     assert_eq!(complaint, "", "{command:?}");
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
 }
 
 #[test]
 fn the_charm_runs_with_jujus_paths_and_exactly_its_environment() {
     let kept = Kept::new();
     let pod = &kept.pod;
-    let environment: BTreeMap<_, _> = [("JUJU_UNIT_NAME", "synapse/0"), ("EMPTY", "")].map(|(k, v)| (k.into(), v.into())).into();
+    let environment: BTreeMap<_, _> = [("JUJU_UNIT_NAME", "synapse/0"), ("EMPTY", "")]
+        .map(|(k, v)| (k.into(), v.into()))
+        .into();
 
-    let output = pod.command(Path::new("/usr/bin/env"), &environment).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "EMPTY=\nJUJU_UNIT_NAME=synapse/0\n");
+    let output = pod
+        .command(Path::new("/usr/bin/env"), &environment)
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "EMPTY=\nJUJU_UNIT_NAME=synapse/0\n"
+    );
 
-    assert_eq!(kept.charm("pwd"), "/var/lib/juju/agents/unit-synapse-0/charm");
+    assert_eq!(
+        kept.charm("pwd"),
+        "/var/lib/juju/agents/unit-synapse-0/charm"
+    );
     assert_eq!(kept.charm("id -u"), if is_root() { "0" } else { "991" });
     assert_eq!(kept.charm("readlink /proc/self/fd/0"), "/dev/null");
     assert_eq!(kept.charm("uname -n"), "synapse-0");
 
-    for path in ["/var/lib/juju/a", "/charm/containers/synapse/b", "/data/c", "/tmp/d"] {
+    for path in [
+        "/var/lib/juju/a",
+        "/charm/containers/synapse/b",
+        "/data/c",
+        "/tmp/d",
+    ] {
         kept.charm(&format!("echo written > {path}"));
-        assert_eq!(fs::read_to_string(pod.host_path(Path::new(path))).unwrap(), "written\n", "{path}");
+        assert_eq!(
+            fs::read_to_string(pod.host_path(Path::new(path))).unwrap(),
+            "written\n",
+            "{path}"
+        );
     }
 }
 
@@ -86,25 +125,48 @@ fn the_charm_runs_with_jujus_paths_and_exactly_its_environment() {
 fn a_command_in_the_charm_container_is_the_program_itself() {
     let kept = Kept::new();
     let sleep = || {
-        let mut command = kept.pod.command(Path::new("/usr/bin/sleep"), &BTreeMap::new());
-        command.arg("60").spawn().unwrap()
+        let mut command = kept
+            .pod
+            .command(Path::new("/usr/bin/sleep"), &BTreeMap::new());
+        let child = command.arg("60").spawn().unwrap();
+        Deadline::after(Duration::from_secs(10))
+            .wait_for("sleep to run", || {
+                let name = fs::read_to_string(format!("/proc/{}/comm", child.id()))?;
+                Ok(if name == "sleep\n" {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(name)
+                })
+            })
+            .unwrap();
+        child
     };
     let mut child = sleep();
-    Deadline::after(Duration::from_secs(10))
-        .wait_for("sleep to run", || {
-            let name = fs::read_to_string(format!("/proc/{}/comm", child.id()))?;
-            Ok(if name == "sleep\n" { Look::Done(()) } else { Look::NotYet(name) })
-        })
-        .unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(15), "the signal reaches the program and is its end");
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    assert_eq!(
+        child.wait().unwrap().signal(),
+        Some(15),
+        "the signal reaches the program and is its end"
+    );
 
-    let status = kept.pod.command(Path::new("/usr/bin/sh"), &BTreeMap::new()).args(["-c", "exit 7"]).status().unwrap();
+    let status = kept
+        .pod
+        .command(Path::new("/usr/bin/sh"), &BTreeMap::new())
+        .args(["-c", "exit 7"])
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(7));
 
     let mut left = sleep();
     kept.pod.kill_all().unwrap();
-    assert!(left.wait().unwrap().signal().is_some(), "nothing in the container survives it");
+    assert!(
+        left.wait().unwrap().signal().is_some(),
+        "nothing in the container survives it"
+    );
 }
 
 #[test]
@@ -112,17 +174,30 @@ fn the_workload_looks_like_the_stock_image() {
     let kept = Kept::new();
     kept.pod.start_workload().unwrap();
 
-    assert_eq!(kept.workload("command -v python3"), "/usr/local/bin/python3");
-    let imported = kept.workload("python3 -c 'import synapse, sys; print(synapse.__version__, sys.prefix)'");
+    assert_eq!(
+        kept.workload("command -v python3"),
+        "/usr/local/bin/python3"
+    );
+    let imported =
+        kept.workload("python3 -c 'import synapse, sys; print(synapse.__version__, sys.prefix)'");
     assert_eq!(imported, "1.163.2 /usr/local");
     assert_eq!(kept.workload("command -v tar"), "/usr/bin/tar");
     for absent in ["gpg", "aws", "curl"] {
-        assert_eq!(kept.workload(&format!("command -v {absent} || echo none")), "none");
+        assert_eq!(
+            kept.workload(&format!("command -v {absent} || echo none")),
+            "none"
+        );
     }
-    assert_eq!(kept.workload("grep -c :991: /etc/passwd || true"), "0");
+    assert_eq!(
+        kept.workload("grep -c :991: /etc/passwd || true"),
+        if is_root() { "0" } else { "1" }
+    );
     assert_eq!(kept.workload("echo ${HOME-none}"), "none");
     assert_eq!(kept.workload("cat /proc/1/comm"), "pebble");
-    assert_eq!(kept.workload("ls -d /var/lib/juju /charm/containers 2> /dev/null || echo none"), "none");
+    assert_eq!(
+        kept.workload("ls -d /var/lib/juju /charm/containers 2> /dev/null || echo none"),
+        "none"
+    );
 }
 
 #[test]
@@ -131,12 +206,33 @@ fn both_containers_share_the_storage_and_the_socket_and_nothing_else() {
     kept.pod.start_workload().unwrap();
 
     kept.workload("echo data > /data/file; chown 991:991 /data/file; echo secret > /tmp/file");
-    assert_eq!(kept.charm("cat /data/file; stat -c %u:%g /data/file"), "data\n991:991");
-    let owner = kept.pod.host_path(Path::new("/data/file")).metadata().unwrap().uid();
-    assert_eq!(owner, if is_root() { WORKLOAD_ID } else { rustix::process::geteuid().as_raw() });
+    assert_eq!(
+        kept.charm("cat /data/file; stat -c %u:%g /data/file"),
+        "data\n991:991"
+    );
+    let owner = kept
+        .pod
+        .host_path(Path::new("/data/file"))
+        .metadata()
+        .unwrap()
+        .uid();
+    assert_eq!(
+        owner,
+        if is_root() {
+            WORKLOAD_ID
+        } else {
+            rustix::process::geteuid().as_raw()
+        }
+    );
     assert_eq!(kept.charm("ls /tmp"), "");
-    assert_eq!(kept.charm("test -S /charm/containers/synapse/pebble.socket && echo socket"), "socket");
-    assert_eq!(kept.workload("test -S /charm/container/pebble.socket && echo socket"), "socket");
+    assert_eq!(
+        kept.charm("test -S /charm/containers/synapse/pebble.socket && echo socket"),
+        "socket"
+    );
+    assert_eq!(
+        kept.workload("test -S /charm/container/pebble.socket && echo socket"),
+        "socket"
+    );
 }
 
 #[test]
@@ -152,7 +248,10 @@ fn each_start_of_the_workload_is_a_boot_of_its_own() {
     assert_ne!(first.id, second.id);
 
     kept.pod.kill_workload().unwrap();
-    let third = Pod::open(kept.pod.directory()).unwrap().start_workload().unwrap();
+    let third = Pod::open(kept.pod.directory())
+        .unwrap()
+        .start_workload()
+        .unwrap();
     assert_ne!(second.id, third.id);
 }
 
@@ -164,8 +263,8 @@ fn two_pods_serve_the_same_port_at_addresses_of_their_own() {
         kept.pod.start_workload().unwrap();
         let page = format!("pod {number}");
         fs::write(kept.pod.workload_host_path(Path::new("/tmp/health")), &page).unwrap();
-        let mut server = kept.pod.workload_command(&["python3", "-m", "http.server", "8008", "--directory", "/tmp"]);
-        server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Left running: it ends with its pod.
+        kept.workload("python3 -m http.server 8008 --directory /tmp > /dev/null 2>&1 &");
         assert_eq!(health(&kept.pod), page);
     }
 }
@@ -173,24 +272,37 @@ fn two_pods_serve_the_same_port_at_addresses_of_their_own() {
 #[test]
 fn a_pod_ends_with_its_keeper() {
     let directory = tempfile::tempdir().unwrap();
-    let mut keeper = Command::new("sleep").arg("300").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let pod = Pod::create_kept_by(Some(keeper.id().cast_signed()), directory.path(), "synapse/0").unwrap();
+    let mut keeper = Command::new("sleep")
+        .arg("300")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pod = Pod::create_kept_by(
+        Some(keeper.id().cast_signed()),
+        directory.path(),
+        "synapse/0",
+    )
+    .unwrap();
     pod.start_workload().unwrap();
     let workload = pod.workload().unwrap();
 
     keeper.kill().unwrap();
     keeper.wait().unwrap();
-    assert!(workload.wait(Duration::from_secs(10)).unwrap(), "the workload still runs");
+    assert!(
+        workload.wait(Duration::from_secs(10)).unwrap(),
+        "the workload still runs"
+    );
     pod.kill_all().unwrap();
 }
 
 #[test]
-fn a_real_synapse_runs_under_pebble_and_answers_at_the_pods_address() {
+fn a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address() {
     let kept = Kept::new();
     kept.pod.start_workload().unwrap();
 
     kept.workload("chown 991:991 /data");
-    let generate = "python3 -m synapse.app.homeserver --server-name demo.example --config-path /data/homeserver.yaml \
+    let generate = "cd /data && python3 -m synapse.app.homeserver --server-name demo.example --config-path /data/homeserver.yaml \
                     --generate-config --report-stats=no --data-directory /data > /tmp/generate 2>&1 && chown -R 991:991 /data";
     kept.workload(generate);
     let layer = "\
@@ -202,7 +314,11 @@ services:
     user-id: 991
     group-id: 991
 ";
-    fs::write(kept.pod.workload_host_path(Path::new("/tmp/layer.yaml")), layer).unwrap();
+    fs::write(
+        kept.pod.workload_host_path(Path::new("/tmp/layer.yaml")),
+        layer,
+    )
+    .unwrap();
     let client = r#"
 import http.client, json, socket
 connection = http.client.HTTPConnection('localhost')
@@ -217,9 +333,35 @@ post('/v1/services', {'action': 'start', 'services': ['synapse']})
 "#;
     printed(&mut kept.pod.workload_command(&["python3", "-c", client]));
 
-    assert_eq!(health(&kept.pod), "OK");
-    let owner = kept.pod.host_path(Path::new("/data/homeserver.db")).metadata().unwrap().uid();
-    assert_eq!(owner, if is_root() { WORKLOAD_ID } else { rustix::process::geteuid().as_raw() });
+    let homeserver = Homeserver::at(kept.pod.address());
+    homeserver.wait_healthy(Duration::from_secs(60)).unwrap();
+    let owner = kept
+        .pod
+        .host_path(Path::new("/data/homeserver.db"))
+        .metadata()
+        .unwrap()
+        .uid();
+    assert_eq!(
+        owner,
+        if is_root() {
+            WORKLOAD_ID
+        } else {
+            rustix::process::geteuid().as_raw()
+        }
+    );
+
+    kept.workload(
+        "register_new_matrix_user --config /data/homeserver.yaml --no-admin --user anna --password secret http://localhost:8008 \
+         > /tmp/register 2>&1",
+    );
+    let mut diary = Diary::begin(&homeserver, "anna", "secret").unwrap();
+    assert_eq!(diary.session().user_id(), "@anna:demo.example");
+    diary.open_room("Travel").unwrap();
+    diary.write("Hello").unwrap();
+    diary.post("sea.png", &picture(1)).unwrap();
+    diary.write("Is it not beautiful? \u{1f30a}").unwrap();
+    assert_eq!((diary.messages(), diary.files()), (3, 1));
+    diary.check(&homeserver).unwrap();
 }
 
 fn health(pod: &Pod) -> String {
@@ -230,7 +372,9 @@ fn health(pod: &Pod) -> String {
             Err(error) => Look::NotYet(error.to_string()),
         })
     };
-    Deadline::after(Duration::from_secs(60)).wait_for("an answer at the pod's address", look).unwrap()
+    Deadline::after(Duration::from_secs(60))
+        .wait_for("an answer at the pod's address", look)
+        .unwrap()
 }
 
 /// Started by root, the suite runs this subject once more as a user without privileges.
@@ -248,7 +392,13 @@ fn an_ordinary_user_has_the_same_pods() {
         .env("TMPDIR", directory.path())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("a_real_synapse_runs_under_pebble_and_answers_at_the_pods_address ... ok"), "{told}");
+    assert!(
+        told.contains(
+            "a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address ... ok"
+        ),
+        "{told}"
+    );
 }

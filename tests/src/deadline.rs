@@ -18,7 +18,10 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline that lies `limit` ahead.
     pub fn after(limit: Duration) -> Self {
-        Self { limit, end: Instant::now() + limit }
+        Self {
+            limit,
+            end: Instant::now() + limit,
+        }
     }
 
     /// What is left until the deadline, nothing when it has passed.
@@ -27,14 +30,21 @@ impl Deadline {
     }
 
     /// Looks until there is an answer; past the deadline the error names `what` was waited for and the last thing seen.
-    pub fn wait_for<T, S: Display>(&self, what: &str, mut look: impl FnMut() -> Result<Look<T, S>>) -> Result<T> {
+    pub fn wait_for<T, S: Display>(
+        &self,
+        what: &str,
+        mut look: impl FnMut() -> Result<Look<T, S>>,
+    ) -> Result<T> {
         loop {
             let seen = match look()? {
                 Look::Done(value) => return Ok(value),
                 Look::NotYet(seen) => seen,
             };
             if self.left().is_zero() {
-                bail!("waited {} s for {what}; last seen: {seen}", self.limit.as_secs());
+                bail!(
+                    "waited {} s for {what}; last seen: {seen}",
+                    self.limit.as_secs()
+                );
             }
             std::thread::sleep(REST);
         }

@@ -31,8 +31,9 @@ impl Pebble {
     pub fn find() -> Result<Self> {
         if let Some(program) = env::var_os("PEBBLE_BIN") {
             let program = PathBuf::from(program);
-            let version = pebble_version(&program)
-                .with_context(|| format!("PEBBLE_BIN names {}, which is no Pebble", program.display()))?;
+            let version = pebble_version(&program).with_context(|| {
+                format!("PEBBLE_BIN names {}, which is no Pebble", program.display())
+            })?;
             return Ok(Self::Real { program, version });
         }
         // Debian has an ACME server of the same name, hence the look at the version.
@@ -41,7 +42,9 @@ impl Pebble {
         {
             return Ok(Self::Real { program, version });
         }
-        Ok(Self::StandIn { program: program("pebble-stand-in")? })
+        Ok(Self::StandIn {
+            program: program("pebble-stand-in")?,
+        })
     }
 
     /// Where the daemon lies.
@@ -55,7 +58,9 @@ impl Pebble {
 impl fmt::Display for Pebble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Real { program, version } => write!(f, "the real Pebble {version} ({})", program.display()),
+            Self::Real { program, version } => {
+                write!(f, "the real Pebble {version} ({})", program.display())
+            }
             Self::StandIn { .. } => write!(f, "the Pebble stand-in"),
         }
     }
@@ -63,7 +68,11 @@ impl fmt::Display for Pebble {
 
 fn pebble_version(program: &Path) -> Option<String> {
     // It reads settings of the user's, of which there need be none.
-    let output = Command::new(program).args(["version", "--client"]).env("HOME", "/nonexistent").output().ok()?;
+    let output = Command::new(program)
+        .args(["version", "--client"])
+        .env("HOME", "/nonexistent")
+        .output()
+        .ok()?;
     let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && version.starts_with('v')).then_some(version)
 }
@@ -135,5 +144,7 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
 
 fn is_executable(program: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    program.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    program
+        .metadata()
+        .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }

@@ -20,10 +20,11 @@
 //! unreachable on `localhost`: loudly, not falsely.
 //!
 //! Users. Started by root, the charm is uid 0 and the workload drops to Synapse's real uid 991. An ordinary user has one uid
-//! only, which is then shown as 991 in both containers, so that ownership and Pebble's switching of users still hold.
+//! only, which is then shown as 991 in both containers, so that ownership and Pebble's switching of users still hold; see [`own_user`].
 
 mod bridge;
 mod container;
+mod image;
 mod process;
 mod view;
 
@@ -41,9 +42,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::bridge::Bridge;
 use self::container::Container;
+use self::image::Image;
 pub use self::process::Process;
-use self::view::View;
-use crate::parts::{self, Pebble};
+use crate::deadline::{Deadline, Look};
+use crate::parts::Pebble;
 
 /// Synapse's uid and gid in the stock image.
 pub const WORKLOAD_ID: u32 = 991;
@@ -90,17 +92,39 @@ impl Pod {
 
     /// The same, with the keeper named by the caller.
     pub fn create_kept_by(keeper: Option<i32>, directory: &Path, unit: &str) -> Result<Self> {
-        let Some((application, _)) = unit.split_once('/') else { bail!("{unit} is no unit") };
-        for room in ["var-lib-juju", "shared", "data", "tmp-charm", "tmp-workload", "logs", "etc"] {
+        let Some((application, _)) = unit.split_once('/') else {
+            bail!("{unit} is no unit")
+        };
+        for room in [
+            "var-lib-juju",
+            "shared",
+            "data",
+            "tmp-charm",
+            "tmp-workload",
+            "logs",
+            "etc",
+        ] {
             let room = directory.join(room);
-            fs::create_dir_all(&room).with_context(|| format!("failed to make {}", room.display()))?;
+            fs::create_dir_all(&room)
+                .with_context(|| format!("failed to make {}", room.display()))?;
         }
         let directory = fs::canonicalize(directory)?;
         let address = free_address(&directory)?;
-        let facts = Facts { unit: unit.to_owned(), container: application.to_owned(), address };
-        fs::write(directory.join("pod.json"), serde_json::to_vec_pretty(&facts)?)?;
-        let pod = Self { directory, facts, keeper };
-        pod.write_etc()?;
+        let facts = Facts {
+            unit: unit.to_owned(),
+            container: application.to_owned(),
+            address,
+        };
+        fs::write(
+            directory.join("pod.json"),
+            serde_json::to_vec_pretty(&facts)?,
+        )?;
+        let pod = Self {
+            directory,
+            facts,
+            keeper,
+        };
+        pod.image().write_etc()?;
         fs::create_dir_all(pod.host_path(&pod.charm_directory()))?;
         pod.ensure_charm_container()?;
         Ok(pod)
@@ -109,9 +133,15 @@ impl Pod {
     /// Opens a pod that another program made; its charm container is started when it does not run.
     pub fn open(directory: &Path) -> Result<Self> {
         let file = directory.join("pod.json");
-        let facts = fs::read(&file).with_context(|| format!("no pod lies in {}", directory.display()))?;
-        let facts = serde_json::from_slice(&facts).with_context(|| format!("failed to understand {}", file.display()))?;
-        let pod = Self { directory: fs::canonicalize(directory)?, facts, keeper: keeper()? };
+        let facts =
+            fs::read(&file).with_context(|| format!("no pod lies in {}", directory.display()))?;
+        let facts = serde_json::from_slice(&facts)
+            .with_context(|| format!("failed to understand {}", file.display()))?;
+        let pod = Self {
+            directory: fs::canonicalize(directory)?,
+            facts,
+            keeper: keeper()?,
+        };
         pod.ensure_charm_container()?;
         Ok(pod)
     }
@@ -138,7 +168,11 @@ impl Pod {
     pub fn command(&self, program: &Path, environment: &BTreeMap<String, String>) -> Command {
         let container = Container::noted(&self.directory, CHARM);
         let mut command = container.enter(&["mnt", "uts", "ipc"], &self.charm_directory());
-        command.arg(program).env_clear().envs(environment).stdin(std::process::Stdio::null());
+        command
+            .arg(program)
+            .env_clear()
+            .envs(environment)
+            .stdin(std::process::Stdio::null());
         command
     }
 
@@ -146,20 +180,35 @@ impl Pod {
     pub fn workload_command(&self, words: &[&str]) -> Command {
         let container = Container::noted(&self.directory, WORKLOAD);
         let mut command = container.enter(&["mnt", "uts", "ipc", "net", "pid"], Path::new("/"));
-        command.args(words).env_clear().envs(workload_environment(&self.facts.container));
+        command
+            .args(words)
+            .env_clear()
+            .envs(image::workload_environment(&self.facts.container));
         command
     }
 
     /// Where a path of the charm container lies on the machine.
     pub fn host_path(&self, inside: &Path) -> PathBuf {
         let shared = format!("/charm/containers/{}", self.facts.container);
-        let rooms = [("/var/lib/juju", "var-lib-juju"), (shared.as_str(), "shared"), (STORAGE, "data"), ("/tmp", "tmp-charm")];
+        let rooms = [
+            ("/var/lib/juju", "var-lib-juju"),
+            (shared.as_str(), "shared"),
+            (STORAGE, "data"),
+            ("/tmp", "tmp-charm"),
+        ];
         self.outside(inside, &rooms)
     }
 
     /// Where a path of the workload container lies on the machine.
     pub fn workload_host_path(&self, inside: &Path) -> PathBuf {
-        self.outside(inside, &[("/charm/container", "shared"), (STORAGE, "data"), ("/tmp", "tmp-workload")])
+        self.outside(
+            inside,
+            &[
+                ("/charm/container", "shared"),
+                (STORAGE, "data"),
+                ("/tmp", "tmp-workload"),
+            ],
+        )
     }
 
     /// Starts the workload container, with Pebble as its first process, and waits until Pebble answers.
@@ -168,11 +217,17 @@ impl Pod {
             bail!("the workload of {} runs already", self.facts.unit);
         }
         let pebble = Pebble::find()?;
-        let address = self.facts.address;
-        let listener =
-            TcpListener::bind(address).with_context(|| format!("the pod's address {address} was taken by another program"))?;
-        let view = self.workload_view(&pebble)?;
-        let first = ["/charm/bin/pebble", "run", "--create-dirs", "--hold", "--http", ":38813", "--verbose"];
+        let listener = listen(self.facts.address)?;
+        let view = self.image().workload(&pebble)?;
+        let first = [
+            "/charm/bin/pebble",
+            "run",
+            "--create-dirs",
+            "--hold",
+            "--http",
+            ":38813",
+            "--verbose",
+        ];
         let container = Container::start(&self.directory, WORKLOAD, view, &first)?;
         container.bridge(listener, WORKLOAD_PORT, self.keeper)?;
         let id = container.wait_for_pebble(&self.directory.join("shared"))?;
@@ -213,10 +268,15 @@ impl Pod {
     }
 
     fn kill(&self, container: &str) -> Result<()> {
-        if let Some(first) = Process::noted(&self.directory.join(container).with_extension("process")) {
+        if let Some(first) =
+            Process::noted(&self.directory.join(container).with_extension("process"))
+        {
             first.signal(Signal::KILL)?;
             if !first.wait(GRACE)? {
-                bail!("the {container} container of {} survives SIGKILL", self.facts.unit);
+                bail!(
+                    "the {container} container of {} survives SIGKILL",
+                    self.facts.unit
+                );
             }
         }
         Ok(())
@@ -230,63 +290,29 @@ impl Pod {
                 Some(keeper) => vec!["/usr/bin/tail", keeper, "-f", "/dev/null"],
                 None => vec!["/usr/bin/sleep", "infinity"],
             };
-            Container::start(&self.directory, CHARM, self.charm_view()?, &first)?;
+            Container::start(&self.directory, CHARM, self.image().charm()?, &first)?;
         }
         Ok(())
     }
 
-    fn charm_view(&self) -> Result<View> {
-        let mut view = View::slim(&self.hostname())?;
-        view.users();
-        view.mount(&self.directory.join("var-lib-juju"), Path::new("/var/lib/juju"));
-        view.mount(&self.directory.join("shared"), &Path::new("/charm/containers").join(&self.facts.container));
-        view.mount(&self.directory.join("data"), Path::new(STORAGE));
-        view.mount(&self.directory.join("tmp-charm"), Path::new("/tmp"));
-        view.show(&self.directory.join("etc/passwd"), Path::new("/etc/passwd"));
-        view.show(&self.directory.join("etc/group"), Path::new("/etc/group"));
-        for name in ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"] {
-            view.show_if_there(Path::new(name), Path::new(name));
+    fn image(&self) -> Image<'_> {
+        Image {
+            pod: &self.directory,
+            unit: &self.facts.unit,
+            container: &self.facts.container,
         }
-        view.option(["--bind", "/proc", "/proc", "--chdir", "/var/lib/juju"]);
-        Ok(view)
-    }
-
-    fn workload_view(&self, pebble: &Pebble) -> Result<View> {
-        let mut view = View::slim(&self.hostname())?;
-        view.users();
-        view.python(&parts::synapse()?)?;
-        view.show(pebble.program(), Path::new("/charm/bin/pebble"));
-        view.mount(&self.directory.join("shared"), Path::new("/charm/container"));
-        view.mount(&self.directory.join("data"), Path::new(STORAGE));
-        view.mount(&self.directory.join("tmp-workload"), Path::new("/tmp"));
-        for name in ["passwd", "group", "hosts"] {
-            view.show(&self.directory.join("etc").join(name), &Path::new("/etc").join(name));
-        }
-        view.option(["--unshare-net", "--unshare-pid", "--as-pid-1", "--proc", "/proc", "--chdir", "/"]);
-        for (name, value) in workload_environment(&self.facts.container) {
-            view.option(["--setenv", name, &value]);
-        }
-        Ok(view)
-    }
-
-    /// The files below /etc that an image brings: users without one of number 991, as in the stock image.
-    fn write_etc(&self) -> Result<()> {
-        let etc = self.directory.join("etc");
-        let users = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-        fs::write(etc.join("passwd"), users)?;
-        fs::write(etc.join("group"), "root:x:0:\nnogroup:x:65534:\n")?;
-        fs::write(etc.join("hosts"), format!("127.0.0.1 localhost {}\n::1 localhost\n", self.hostname()))?;
-        Ok(())
-    }
-
-    fn hostname(&self) -> String {
-        self.facts.unit.replace('/', "-")
     }
 
     fn outside(&self, inside: &Path, rooms: &[(&str, &str)]) -> PathBuf {
         rooms
             .iter()
-            .find_map(|(mount, room)| Some(self.directory.join(room).join(inside.strip_prefix(mount).ok()?)))
+            .find_map(|(mount, room)| {
+                Some(
+                    self.directory
+                        .join(room)
+                        .join(inside.strip_prefix(mount).ok()?),
+                )
+            })
             .unwrap_or_else(|| inside.to_owned())
     }
 }
@@ -294,20 +320,18 @@ impl Pod {
 const CHARM: &str = "charm";
 const WORKLOAD: &str = "workload";
 
-/// What a container of the stock image finds in its environment, and what Juju adds. There is no HOME.
-fn workload_environment(container: &str) -> [(&'static str, String); 5] {
-    [
-        ("PATH", "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
-        ("LANG", "C.UTF-8".to_owned()),
-        ("JUJU_CONTAINER_NAME", container.to_owned()),
-        ("PEBBLE", "/charm/container/pebble".to_owned()),
-        ("PEBBLE_SOCKET", "/charm/container/pebble.socket".to_owned()),
-    ]
+/// What is different because an ordinary user started the pod; `None` for root.
+pub fn own_user() -> Option<&'static str> {
+    (!rustix::process::geteuid().is_root())
+        .then_some("not started by root: charm and workload have one user between them, shown as Synapse's uid 991 in both")
 }
 
 /// The process without which no pod of this program shall live on.
 fn keeper() -> Result<Option<i32>> {
-    std::env::var("POD_KEEPER").ok().map(|id| id.parse().context("POD_KEEPER is no process number")).transpose()
+    std::env::var("POD_KEEPER")
+        .ok()
+        .map(|id| id.parse().context("POD_KEEPER is no process number"))
+        .transpose()
 }
 
 /// A loopback address of the pod's own with the workload's port free, the same for the same directory if possible.
@@ -316,13 +340,28 @@ fn free_address(directory: &Path) -> Result<SocketAddrV4> {
     directory.hash(&mut hasher);
     let [a, b, c, ..] = hasher.finish().to_be_bytes();
     // 127.64.0.0 to 127.127.255.255: far from what others use, and never a last byte of 0 or 255.
-    let own = SocketAddrV4::new(Ipv4Addr::new(127, 64 | (a & 0x3f), b, c.clamp(1, 254)), WORKLOAD_PORT);
+    let own = SocketAddrV4::new(
+        Ipv4Addr::new(127, 64 | (a & 0x3f), b, c.clamp(1, 254)),
+        WORKLOAD_PORT,
+    );
     match TcpListener::bind(own) {
         Ok(_) => Ok(own),
         Err(_) => {
             // Somebody listens on that port at all addresses: any free port will do.
-            let any = TcpListener::bind((*own.ip(), 0)).context("no free port on loopback")?.local_addr()?;
+            let any = TcpListener::bind((*own.ip(), 0))
+                .context("no free port on loopback")?
+                .local_addr()?;
             Ok(SocketAddrV4::new(*own.ip(), any.port()))
         }
     }
+}
+
+/// Listens at the pod's address, which an earlier bridge may just be leaving.
+fn listen(address: SocketAddrV4) -> Result<TcpListener> {
+    Deadline::after(GRACE).wait_for(&format!("the pod's address {address} to be free"), || {
+        Ok(match TcpListener::bind(address) {
+            Ok(listener) => Look::Done(listener),
+            Err(error) => Look::NotYet(error),
+        })
+    })
 }

@@ -5,7 +5,12 @@ use harness::pod::Bridge;
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let number = |place: usize| words.get(place).map(|word| word.parse::<i32>().with_context(|| format!("{word} is no number")));
+    let number = |place: usize| {
+        words.get(place).map(|word| {
+            word.parse::<i32>()
+                .with_context(|| format!("{word} is no number"))
+        })
+    };
     let port = number(0).context("usage: pod-bridge PORT WORKLOAD [KEEPER]")??;
     let bridge = Bridge {
         port: u16::try_from(port).context("a port is expected")?,

@@ -28,9 +28,14 @@ pub struct Bridge {
 impl Bridge {
     /// Carries connections from the listener on standard input to the port, until the workload ends.
     pub fn run(&self) -> Result<()> {
-        let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("failed to take the listener")?;
+        let input: OwnedFd = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .context("failed to take the listener")?;
         let listener = TcpListener::from(input);
-        listener.local_addr().context("standard input is no listener")?;
+        listener
+            .local_addr()
+            .context("standard input is no listener")?;
         let port = self.port;
         thread::spawn(move || {
             for visitor in listener.incoming().flatten() {
@@ -42,10 +47,17 @@ impl Bridge {
 
     fn watch(&self) -> Result<()> {
         let workload = Process::of(self.workload)?;
-        let Some(workload_handle) = workload.handle()? else { return Ok(()) };
+        let Some(workload_handle) = workload.handle()? else {
+            return Ok(());
+        };
         let mut handles = vec![workload_handle];
         if let Some(keeper) = self.keeper {
-            match Process::of(keeper).ok().map(|keeper| keeper.handle()).transpose()?.flatten() {
+            match Process::of(keeper)
+                .ok()
+                .map(|keeper| keeper.handle())
+                .transpose()?
+                .flatten()
+            {
                 Some(handle) => handles.push(handle),
                 None => return workload.signal(Signal::KILL),
             }
@@ -59,7 +71,9 @@ impl Bridge {
 
 /// Carries one connection both ways; trouble on it is seen by both ends as a closed connection.
 fn carry(visitor: &TcpStream, port: u16) {
-    let Ok(host) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
+    let Ok(host) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return;
+    };
     thread::scope(|scope| {
         scope.spawn(|| pour(visitor, &host));
         pour(&host, visitor);
@@ -69,7 +83,11 @@ fn carry(visitor: &TcpStream, port: u16) {
 fn pour(mut from: &TcpStream, mut to: &TcpStream) {
     let whole = io::copy(&mut from, &mut to).is_ok();
     // A clean end is passed on as such; after trouble neither side shall wait for the other.
-    let _ = to.shutdown(if whole { Shutdown::Write } else { Shutdown::Both });
+    let _ = to.shutdown(if whole {
+        Shutdown::Write
+    } else {
+        Shutdown::Both
+    });
     if !whole {
         let _ = from.shutdown(Shutdown::Both);
     }

@@ -52,8 +52,11 @@ impl Container {
             .process_group(0)
             .spawn()
             .context("failed to start bwrap")?;
-        let id = Deadline::after(START).wait_for("bwrap to tell its process", || look_for_process(&facts, &mut child, &log))?;
-        let process = Process::of(id).with_context(|| format!("the {name} container ended at once: {}", tail(&log)))?;
+        let id = Deadline::after(START).wait_for("bwrap to tell its process", || {
+            look_for_process(&facts, &mut child, &log)
+        })?;
+        let process = Process::of(id)
+            .with_context(|| format!("the {name} container ended at once: {}", tail(&log)))?;
         // The number is told before the view is built; it is complete when bubblewrap has become the first process.
         Deadline::after(START).wait_for("bwrap to build the container", || {
             Ok(match fs::read_to_string(format!("/proc/{id}/comm")) {
@@ -66,13 +69,19 @@ impl Container {
         fs::remove_file(&facts)?;
         // The waiting half of bubblewrap is collected when it ends, should we still be there.
         std::thread::spawn(move || child.wait());
-        Ok(Self { log, first: Some(process) })
+        Ok(Self {
+            log,
+            first: Some(process),
+        })
     }
 
     /// The container as noted in the pod's directory; without a note, or after its end, nothing can enter it.
     pub(crate) fn noted(pod: &Path, name: &str) -> Self {
         let log = pod.join("logs").join(name).with_extension("log");
-        Self { log, first: Process::noted(&pod.join(name).with_extension("process")) }
+        Self {
+            log,
+            first: Process::noted(&pod.join(name).with_extension("process")),
+        }
     }
 
     /// A command that goes on as whatever words are added, in these namespaces of the container and in this directory of it.
@@ -80,13 +89,18 @@ impl Container {
     /// When the container does not run, the command fails when it is run.
     pub(crate) fn enter(&self, namespaces: &[&str], directory: &Path) -> Command {
         let id = self.first.map_or(0, |first| first.id());
-        let mut command = Command::new(parts::on_path("nsenter").unwrap_or_else(|| "nsenter".into()));
+        let mut command =
+            Command::new(parts::on_path("nsenter").unwrap_or_else(|| "nsenter".into()));
         let own = format!("/proc/{id}");
-        if !rustix::process::geteuid().is_root() {
+        if super::own_user().is_some() {
             command.args([&format!("--user={own}/ns/user"), "--preserve-credentials"]);
         }
         for namespace in namespaces {
-            let option = if *namespace == "mnt" { "mount" } else { namespace };
+            let option = if *namespace == "mnt" {
+                "mount"
+            } else {
+                namespace
+            };
             command.arg(format!("--{option}={own}/ns/{namespace}"));
         }
         if namespaces.contains(&"mnt") {
@@ -98,7 +112,12 @@ impl Container {
     }
 
     /// Starts the bridge from this listener to the port on the container's loopback.
-    pub(crate) fn bridge(&self, listener: TcpListener, port: u16, keeper: Option<i32>) -> Result<()> {
+    pub(crate) fn bridge(
+        &self,
+        listener: TcpListener,
+        port: u16,
+        keeper: Option<i32>,
+    ) -> Result<()> {
         let first = self.first.context("the container does not run")?;
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut bridge = self
@@ -133,9 +152,17 @@ impl Container {
 
 /// All processes that see the same mounts as this one, it included.
 pub(crate) fn companions(first: Process) -> Vec<Process> {
-    let mounts = |id: i32| fs::metadata(format!("/proc/{id}/ns/mnt")).map(|facts| facts.ino()).ok();
-    let Some(wanted) = mounts(first.id()) else { return Vec::new() };
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let mounts = |id: i32| {
+        fs::metadata(format!("/proc/{id}/ns/mnt"))
+            .map(|facts| facts.ino())
+            .ok()
+    };
+    let Some(wanted) = mounts(first.id()) else {
+        return Vec::new();
+    };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
         .filter(|id| mounts(*id) == Some(wanted))
@@ -143,8 +170,14 @@ pub(crate) fn companions(first: Process) -> Vec<Process> {
         .collect()
 }
 
-fn look_for_process(facts: &Path, child: &mut Child, log: &Path) -> Result<Look<i32, &'static str>> {
-    let told = fs::read(facts).ok().and_then(|facts| serde_json::from_slice::<Value>(&facts).ok());
+fn look_for_process(
+    facts: &Path,
+    child: &mut Child,
+    log: &Path,
+) -> Result<Look<i32, &'static str>> {
+    let told = fs::read(facts)
+        .ok()
+        .and_then(|facts| serde_json::from_slice::<Value>(&facts).ok());
     if let Some(id) = told.and_then(|facts| i32::try_from(facts["child-pid"].as_i64()?).ok()) {
         return Ok(Look::Done(id));
     }
@@ -158,14 +191,21 @@ fn look_for_process(facts: &Path, child: &mut Child, log: &Path) -> Result<Look<
 fn boot_id(shared: &Path) -> Result<String> {
     // The path of a socket may have 107 bytes; through an open directory it is always short.
     let directory = File::open(shared)?;
-    let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/pebble.socket", directory.as_raw_fd()))?;
+    let mut socket = UnixStream::connect(format!(
+        "/proc/self/fd/{}/pebble.socket",
+        directory.as_raw_fd()
+    ))?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     socket.write_all(b"GET /v1/system-info HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     socket.take(64 << 10).read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;
+    let (_, body) = answer
+        .split_once("\r\n\r\n")
+        .context("an answer without a body")?;
     let body: Value = serde_json::from_str(body).context("an answer that is no JSON")?;
-    let id = body["result"]["boot-id"].as_str().context("an answer without a boot id")?;
+    let id = body["result"]["boot-id"]
+        .as_str()
+        .context("an answer without a boot id")?;
     Ok(id.to_owned())
 }
 

@@ -33,7 +33,8 @@ impl Process {
 
     /// Writes the note, for a later program.
     pub fn note(&self, file: &Path) -> Result<()> {
-        fs::write(file, serde_json::to_vec(self)?).with_context(|| format!("failed to write {}", file.display()))
+        fs::write(file, serde_json::to_vec(self)?)
+            .with_context(|| format!("failed to write {}", file.display()))
     }
 
     /// Its number, as this program sees it.
@@ -51,7 +52,10 @@ impl Process {
         if let Some(handle) = self.handle()? {
             match pidfd_send_signal(handle, signal) {
                 Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(error).with_context(|| format!("failed to signal process {}", self.id)),
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("failed to signal process {}", self.id));
+                }
             }
         }
         Ok(())
@@ -59,7 +63,9 @@ impl Process {
 
     /// Waits for its end; false when it still runs after `limit`.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        let Some(handle) = self.handle()? else { return Ok(true) };
+        let Some(handle) = self.handle()? else {
+            return Ok(true);
+        };
         let limit = Timespec::try_from(limit).context("a limit too long")?;
         let mut handles = [PollFd::new(&handle, PollFlags::IN)];
         loop {
@@ -73,11 +79,16 @@ impl Process {
 
     /// A handle that stays with this very process; `None` when it has ended.
     pub(crate) fn handle(&self) -> Result<Option<OwnedFd>> {
-        let Some(pid) = Pid::from_raw(self.id) else { return Ok(None) };
+        let Some(pid) = Pid::from_raw(self.id) else {
+            return Ok(None);
+        };
         let handle = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(handle) => handle,
             Err(rustix::io::Errno::SRCH) => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("failed to look at process {}", self.id)),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("failed to look at process {}", self.id));
+            }
         };
         // Looked at after the handle was taken: from here on the number cannot pass to another.
         Ok(self.is_alive().then_some(handle))
@@ -86,13 +97,19 @@ impl Process {
 
 /// Waits until one of these processes has ended, for ever, and tells which.
 pub(crate) fn first_to_end(handles: &[OwnedFd]) -> io::Result<usize> {
-    let mut polled: Vec<_> = handles.iter().map(|handle| PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)).collect();
+    let mut polled: Vec<_> = handles
+        .iter()
+        .map(|handle| PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN))
+        .collect();
     loop {
         match poll(&mut polled, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        if let Some(first) = polled.iter().position(|handle| !handle.revents().is_empty()) {
+        if let Some(first) = polled
+            .iter()
+            .position(|handle| !handle.revents().is_empty())
+        {
             return Ok(first);
         }
     }
@@ -116,7 +133,10 @@ mod tests {
 
     #[test]
     fn a_process_is_signalled_and_its_end_is_seen() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let process = Process::of(child.id().cast_signed()).unwrap();
         assert!(process.is_alive());
         assert!(!process.wait(Duration::ZERO).unwrap());
@@ -131,7 +151,10 @@ mod tests {
     #[test]
     fn a_number_that_passed_to_another_process_is_not_taken_for_the_old_one() {
         let own = Process::of(std::process::id().cast_signed()).unwrap();
-        let stale = Process { started: own.started - 1, ..own };
+        let stale = Process {
+            started: own.started - 1,
+            ..own
+        };
         assert!(!stale.is_alive());
         assert!(stale.wait(Duration::ZERO).unwrap());
     }

@@ -14,9 +14,10 @@ use crate::parts;
 
 /// The programs of a slim image that the containers get.
 const PROGRAMS: &[&str] = &[
-    "bash", "cat", "chmod", "chown", "cp", "date", "dd", "df", "dirname", "du", "echo", "env", "false", "find", "grep", "gzip",
-    "head", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "printf", "pwd", "readlink", "rm", "rmdir", "sed", "sh", "sleep",
-    "sort", "stat", "sync", "tail", "tar", "tee", "test", "timeout", "touch", "tr", "true", "truncate", "uname", "wc",
+    "bash", "cat", "chmod", "chown", "cp", "date", "dd", "df", "dirname", "du", "echo", "env",
+    "false", "find", "grep", "gzip", "head", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv",
+    "printf", "pwd", "readlink", "rm", "rmdir", "sed", "sh", "sleep", "sort", "stat", "sync",
+    "tail", "tar", "tee", "test", "timeout", "touch", "tr", "true", "truncate", "uname", "wc",
 ];
 
 /// What of the machine's `/usr` and `/etc` is shown as it is, where it exists.
@@ -44,12 +45,19 @@ impl View {
     /// The common ground: libraries, programs, devices, nothing that can be written but a root in memory.
     pub(crate) fn slim(hostname: &str) -> Result<Self> {
         let mut view = Self::default();
-        view.option(["--unshare-uts", "--unshare-ipc", "--hostname", hostname, "--new-session"]);
+        view.option([
+            "--unshare-uts",
+            "--unshare-ipc",
+            "--hostname",
+            hostname,
+            "--new-session",
+        ]);
         for shown in SHOWN {
             view.show_if_there(Path::new(shown), Path::new(shown));
         }
         for name in PROGRAMS {
-            let program = parts::on_path(name).with_context(|| format!("this machine has no {name}"))?;
+            let program =
+                parts::on_path(name).with_context(|| format!("this machine has no {name}"))?;
             view.show(&program, &Path::new("/usr/bin").join(name));
         }
         for (link, target) in [("/bin", "usr/bin"), ("/sbin", "usr/sbin")] {
@@ -62,16 +70,32 @@ impl View {
             let device = Path::new("/dev").join(device);
             view.bind("--dev-bind", &device, &device);
         }
-        for (link, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+        for (link, target) in [
+            ("fd", "/proc/self/fd"),
+            ("stdin", "fd/0"),
+            ("stdout", "fd/1"),
+            ("stderr", "fd/2"),
+        ] {
             view.option(["--symlink", target, &format!("/dev/{link}")]);
         }
-        view.option(["--tmpfs", "/dev/shm", "--dir", "/usr/sbin", "--dir", "/run", "--dir", "/var/log", "--dir", "/root"]);
+        view.option([
+            "--tmpfs",
+            "/dev/shm",
+            "--dir",
+            "/usr/sbin",
+            "--dir",
+            "/run",
+            "--dir",
+            "/var/log",
+            "--dir",
+            "/root",
+        ]);
         Ok(view)
     }
 
     /// Shows an ordinary user's one uid as the workload's.
-    pub(crate) fn users(&mut self) {
-        if !rustix::process::geteuid().is_root() {
+    pub(crate) fn user(&mut self) {
+        if super::own_user().is_some() {
             let id = super::WORKLOAD_ID.to_string();
             self.option(["--unshare-user", "--uid", &id, "--gid", &id]);
         }
@@ -100,14 +124,19 @@ impl View {
     /// Shows the Python environment `environment` where the stock image has its own: at /usr/local.
     pub(crate) fn python(&mut self, environment: &Path) -> Result<()> {
         let local = Path::new("/usr/local");
-        let interpreter = fs::canonicalize(environment.join("bin/python3")).context("failed to find the Python of Synapse")?;
-        let (Some(base), Some(name)) = (interpreter.ancestors().nth(2), interpreter.file_name()) else {
+        let interpreter = fs::canonicalize(environment.join("bin/python3"))
+            .context("failed to find the Python of Synapse")?;
+        let (Some(base), Some(name)) = (interpreter.ancestors().nth(2), interpreter.file_name())
+        else {
             anyhow::bail!("{} lies in no directory bin/", interpreter.display());
         };
         if base == local {
             // The base itself lies there: its own files, and the environment's packages over its packages.
             self.show(&local.join("lib"), &local.join("lib"));
-            self.show(&packages(&environment.join("lib"))?, &packages(&local.join("lib"))?);
+            self.show(
+                &packages(&environment.join("lib"))?,
+                &packages(&local.join("lib"))?,
+            );
             self.show(&interpreter, &local.join("bin").join(name));
             self.show(&interpreter, &local.join("bin/python3"));
             return Ok(());
