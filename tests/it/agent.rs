@@ -1,4 +1,4 @@
-//! The simulated unit agent against the behaviours that `docs` of Juju and its source promise.
+//! The simulated unit agent against the behaviours that Juju's documents and source promise.
 //!
 //! The charm is a small shell script here. Behaviours 10 to 16 of the list (reads that are refused, the
 //! broken relation, secrets, escapes, flags, `--file -`) are the hook tools' and are shown by the
@@ -6,295 +6,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+mod ends;
+mod environment;
+mod house;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::juju::agent::{Agent, Desk, Order, Report, Verdict};
-use harness::juju::context::{Context, Effects, Flavour, Immediate, Relation, Run, Storage};
+use harness::juju::agent::{Agent, Desk, Order, Verdict};
+use harness::juju::context::{Context, Effects, Flavour, Immediate, Run};
 use harness::juju::environment::ModelFacts;
-use harness::juju::launcher::{Bare, Ending};
-use harness::juju::unit::UnitName;
+use harness::juju::launcher::Bare;
 use serde_json::json;
 
-/// A unit on the bare machine whose charm is a shell script.
-struct House {
-    dir: tempfile::TempDir,
-    unit: UnitName,
-}
-
-impl House {
-    fn new(script: &str) -> Self {
-        let house = House {
-            dir: tempfile::tempdir().unwrap(),
-            unit: UnitName::new("synapse", 0),
-        };
-        fs::create_dir_all(house.charm()).unwrap();
-        fs::write(house.charm().join("metadata.yaml"), "name: synapse\n").unwrap();
-        house.write_dispatch(script);
-        house
-    }
-
-    fn write_dispatch(&self, script: &str) {
-        let dispatch = self.charm().join("dispatch");
-        fs::write(&dispatch, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&dispatch, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().to_owned()
-    }
-
-    fn charm(&self) -> PathBuf {
-        self.unit.charm_dir(self.dir.path())
-    }
-
-    fn run(&self, context: Context, desk: &mut Notes) -> Report {
-        let launcher = Bare::new(self.dir.path(), &self.unit);
-        let jujuc = Path::new(env!("CARGO_BIN_EXE_jujuc"));
-        let agent =
-            Agent::install(self.unit.clone(), ModelFacts::default(), &launcher, jujuc).unwrap();
-        agent.run(context, desk).unwrap()
-    }
-
-    /// Runs and forgets what was noted.
-    fn simply(&self, context: Context) -> Report {
-        self.run(context, &mut Notes::default())
-    }
-
-    /// What the script wrote into its charm directory.
-    fn wrote(&self, name: &str) -> String {
-        fs::read_to_string(self.charm().join(name)).unwrap_or_default()
-    }
-}
-
-/// A model that takes everything down.
-#[derive(Default)]
-struct Notes {
-    immediate: Vec<Immediate>,
-    committed: Vec<Effects>,
-    refuse: Option<String>,
-    /// The order to give once this line of progress was seen.
-    on_progress: Option<(&'static str, Order)>,
-    due: Option<Order>,
-}
-
-impl Desk for Notes {
-    fn immediate(&mut self, effect: &Immediate) {
-        if let (Immediate::Progress(line), Some((awaited, order))) = (effect, self.on_progress)
-            && line == awaited
-        {
-            self.due = Some(order);
-        }
-        self.immediate.push(effect.clone());
-    }
-
-    fn order(&mut self) -> Option<Order> {
-        self.due.take()
-    }
-
-    fn commit(&mut self, _: &Run, effects: &Effects) -> Result<(), String> {
-        match &self.refuse {
-            Some(text) => Err(text.clone()),
-            None => {
-                self.committed.push(effects.clone());
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Notes {
-    fn logged(&self, level: &str) -> Vec<&str> {
-        let lines = self.immediate.iter().filter_map(|effect| match effect {
-            Immediate::Log(line) if line.level == level => Some(line.message.as_str()),
-            _ => None,
-        });
-        lines.collect()
-    }
-}
-
-fn context(run: Run) -> Context {
-    let bag = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
-    let backup = Relation {
-        id: 7,
-        endpoint: "backup".to_owned(),
-        remote_app: "s3-integrator".to_owned(),
-        remote_units: vec!["s3-integrator/0".to_owned()],
-        bags: BTreeMap::from([("s3-integrator".to_owned(), bag("bucket", "backups"))]),
-        ..Relation::default()
-    };
-    let data = Storage {
-        id: "data/0".to_owned(),
-        kind: "filesystem".to_owned(),
-        location: "/data".to_owned(),
-    };
-    Context {
-        unit: "synapse/0".to_owned(),
-        leader: true,
-        run,
-        config: BTreeMap::from([("server_name".to_owned(), json!("example.org"))]),
-        relations: vec![backup],
-        storage: vec![data],
-        ..Context::default()
-    }
-}
-
-fn hook(name: &str) -> Context {
-    context(Run::Hook {
-        name: name.to_owned(),
-    })
-}
-
-fn action(params: serde_json::Value) -> Context {
-    let params = params.as_object().unwrap().clone();
-    context(Run::Action {
-        name: "create-backup".to_owned(),
-        params,
-        task: 2,
-    })
-}
-
-/// The variables of a run's environment, as the script's `env` shows them.
-fn environment(context: Context) -> (House, BTreeMap<String, String>) {
-    let house = House::new("env > seen; pwd > cwd; cat > stdin; id -u > uid");
-    assert_eq!(house.simply(context).verdict, Verdict::Completed);
-    let seen = house.wrote("seen");
-    // The shell's own additions.
-    let own = ["PWD", "OLDPWD", "SHLVL", "_"];
-    let variables = seen
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .filter(|(name, _)| !own.contains(name))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let variables = variables.collect();
-    (house, variables)
-}
-
-/// What every run gets.
-const COMMON: &[&str] = &[
-    "APT_LISTCHANGES_FRONTEND",
-    "CHARM_DIR",
-    "CLOUD_API_VERSION",
-    "DEBIAN_FRONTEND",
-    "JUJU_AGENT_SOCKET_ADDRESS",
-    "JUJU_AGENT_SOCKET_NETWORK",
-    "JUJU_API_ADDRESSES",
-    "JUJU_AVAILABILITY_ZONE",
-    "JUJU_CHARM_DIR",
-    "JUJU_CHARM_FTP_PROXY",
-    "JUJU_CHARM_HTTPS_PROXY",
-    "JUJU_CHARM_HTTP_PROXY",
-    "JUJU_CHARM_NO_PROXY",
-    "JUJU_CONTEXT_ID",
-    "JUJU_DISPATCH_PATH",
-    "JUJU_HOOK_NAME",
-    "JUJU_MACHINE_ID",
-    "JUJU_MODEL_NAME",
-    "JUJU_MODEL_UUID",
-    "JUJU_PRINCIPAL_UNIT",
-    "JUJU_SLA",
-    "JUJU_UNIT_NAME",
-    "JUJU_VERSION",
-    "KUBERNETES_PORT",
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
-    "KUBERNETES_SERVICE_PORT_HTTPS",
-    "LANG",
-    "PATH",
-    "TERM",
-];
-
-#[test]
-fn behaviour_1_the_environment_is_made_afresh() {
-    let (house, variables) = environment(hook("config-changed"));
-    assert_eq!(
-        variables.keys().collect::<Vec<_>>(),
-        COMMON,
-        "no HOME, no USER, nothing of ours"
-    );
-    assert_eq!(variables["JUJU_DISPATCH_PATH"], "hooks/config-changed");
-    assert_eq!(variables["JUJU_HOOK_NAME"], "config-changed");
-    assert!(variables["JUJU_CONTEXT_ID"].starts_with("synapse/0-config-changed-"));
-    assert!(variables["PATH"].starts_with(house.unit.tools_dir(&house.data()).to_str().unwrap()));
-    assert!(variables["PATH"].ends_with(":/charm/bin"));
-    let charm = fs::canonicalize(house.charm()).unwrap();
-    assert_eq!(fs::canonicalize(house.wrote("cwd").trim()).unwrap(), charm);
-    assert_eq!(house.wrote("stdin"), "");
-    assert_eq!(
-        house.wrote("uid").trim(),
-        rustix::process::getuid().as_raw().to_string()
-    );
-}
-
-#[test]
-fn behaviour_1_each_kind_of_run_gets_its_own_variables() {
-    let extra = |context: Context| -> BTreeMap<String, String> {
-        let (_, variables) = environment(context);
-        variables
-            .into_iter()
-            .filter(|(name, _)| !COMMON.contains(&name.as_str()))
-            .collect()
-    };
-    let expect = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    };
-    let changed = |unit: &str| Run::Relation {
-        name: "backup-relation-changed".to_owned(),
-        relation: 7,
-        remote_app: "s3-integrator".to_owned(),
-        remote_unit: unit.to_owned(),
-        departing_unit: String::new(),
-    };
-    assert_eq!(
-        extra(context(changed(""))),
-        expect(&[
-            ("JUJU_RELATION", "backup"),
-            ("JUJU_RELATION_ID", "backup:7"),
-            ("JUJU_REMOTE_APP", "s3-integrator"),
-            ("JUJU_REMOTE_UNIT", ""),
-        ]),
-    );
-    assert_eq!(
-        extra(context(changed("s3-integrator/0")))["JUJU_REMOTE_UNIT"],
-        "s3-integrator/0"
-    );
-    assert_eq!(
-        extra(context(Run::Storage {
-            name: "data-storage-attached".to_owned(),
-            storage: "data/0".to_owned()
-        })),
-        expect(&[
-            ("JUJU_STORAGE_ID", "data/0"),
-            ("JUJU_STORAGE_KIND", "filesystem"),
-            ("JUJU_STORAGE_LOCATION", "/data"),
-        ]),
-    );
-    let ready = Run::Workload {
-        name: "synapse-pebble-ready".to_owned(),
-        workload: "synapse".to_owned(),
-        notice: None,
-        check: None,
-    };
-    assert_eq!(
-        extra(context(ready)),
-        expect(&[("JUJU_WORKLOAD_NAME", "synapse")])
-    );
-    let (_, variables) = environment(action(json!({})));
-    assert_eq!(variables["JUJU_ACTION_NAME"], "create-backup");
-    assert_eq!(variables["JUJU_ACTION_UUID"], "2");
-    assert_eq!(variables["JUJU_ACTION_TAG"], "action-2");
-    assert_eq!(variables["JUJU_HOOK_NAME"], "", "set, but empty");
-    assert_eq!(variables["JUJU_DISPATCH_PATH"], "actions/create-backup");
-}
+use environment::{COMMON, environment};
+use house::{House, Notes, action, hook};
 
 #[test]
 fn behaviour_2_a_charm_that_cannot_be_started_fails_the_run() {
@@ -340,169 +71,6 @@ fn behaviour_3_hook_tools_work_only_inside_their_run() {
         .output()
         .unwrap();
     assert_eq!(bare.stderr, b"ERROR JUJU_CONTEXT_ID not set\n");
-}
-
-const MANY_EFFECTS: &str = "
-relation-set -r backup:7 --app bucket=relation-7
-state-set phase=done
-open-port 8008
-status-set active ready
-application-version-set 1.0
-juju-log -- -noted-
-";
-
-#[test]
-fn behaviour_4_exit_0_lands_everything_in_one_step() {
-    let house = House::new(MANY_EFFECTS);
-    let mut notes = Notes::default();
-    let report = house.run(hook("config-changed"), &mut notes);
-    assert_eq!(
-        report.verdict,
-        Verdict::Completed,
-        "{}",
-        String::from_utf8_lossy(&report.stderr)
-    );
-    let [effects] = &notes.committed[..] else {
-        panic!("{:?}", notes.committed)
-    };
-    assert_eq!(effects.application_settings[&7]["bucket"], "relation-7");
-    assert_eq!(effects.state.as_ref().unwrap()["phase"], "done");
-    assert_eq!(effects.ports_to_open.len(), 1);
-}
-
-#[test]
-fn behaviour_4_another_exit_discards_it_but_keeps_statuses_and_logs() {
-    let house = House::new(&format!("{MANY_EFFECTS}\nexit 3"));
-    let mut notes = Notes::default();
-    let report = house.run(hook("config-changed"), &mut notes);
-    assert_eq!(report.verdict, Verdict::Failed);
-    assert_eq!(report.message, "hook failed: \"config-changed\"");
-    assert!(notes.committed.is_empty());
-    assert_eq!(notes.logged("INFO"), ["-noted-"]);
-    let statuses = notes
-        .immediate
-        .iter()
-        .filter(|effect| matches!(effect, Immediate::UnitStatus(_)));
-    assert_eq!(statuses.count(), 1);
-    assert!(
-        notes
-            .immediate
-            .contains(&Immediate::WorkloadVersion("1.0".to_owned()))
-    );
-}
-
-#[test]
-fn behaviour_5_a_flush_that_fails_fails_the_run_after_its_exit_0() {
-    let house = House::new("true");
-    let refuse = || Notes {
-        refuse: Some("lost leadership".to_owned()),
-        ..Notes::default()
-    };
-    let report = house.run(hook("start"), &mut refuse());
-    assert_eq!(
-        (report.verdict, report.ending),
-        (Verdict::Failed, Some(Ending::Exit(0)))
-    );
-
-    let report = house.run(action(json!({})), &mut refuse());
-    assert_eq!(report.verdict, Verdict::Failed);
-    assert_eq!(report.message, "committing requested changes failed");
-    assert_eq!(report.results["stderr"], "lost leadership");
-
-    house.write_dispatch("action-fail mine");
-    assert_eq!(house.run(action(json!({})), &mut refuse()).message, "mine");
-}
-
-#[test]
-fn behaviour_6_a_cancelled_action_is_killed_at_once_and_keeps_its_results() {
-    let house = House::new(
-        "trap 'echo trapped > trapped' TERM; state-set phase=half; action-set step=1; action-log halfway
-         while true; do action-set step=2; done",
-    );
-    let mut notes = Notes {
-        on_progress: Some(("halfway", Order::Cancel)),
-        ..Notes::default()
-    };
-    let report = house.run(action(json!({})), &mut notes);
-    assert_eq!(
-        (report.verdict, report.ending),
-        (Verdict::Aborted, Some(Ending::Signal(9)))
-    );
-    assert_eq!(report.message, "terminated");
-    assert!(matches!(report.results["step"].as_str(), Some("1" | "2")));
-    assert_eq!(report.results["return-code"], -1);
-    assert!(notes.committed.is_empty());
-    assert_eq!(house.wrote("trapped"), "", "there is no warning");
-
-    house.write_dispatch("true");
-    assert_eq!(
-        house.simply(action(json!({}))).verdict,
-        Verdict::Completed,
-        "the next one runs"
-    );
-}
-
-#[test]
-fn behaviour_6_a_hook_that_is_killed_is_no_error_and_is_run_again() {
-    for signal in ["KILL", "TERM"] {
-        let house = House::new(&format!("kill -{signal} $$"));
-        let report = house.simply(hook("config-changed"));
-        assert_eq!(
-            (report.verdict, report.message.as_str()),
-            (Verdict::Requeued, "")
-        );
-    }
-    let house = House::new("kill -KILL $$");
-    let report = house.simply(action(json!({})));
-    assert_eq!(
-        (report.verdict, report.message.as_str()),
-        (Verdict::Failed, "terminated")
-    );
-}
-
-#[test]
-fn behaviour_7_termination_reaches_the_whole_group_and_is_enforced_after_the_grace() {
-    // The tool waits for standard input, so that it is there when the signal comes.
-    let house =
-        House::new("action-log ready; relation-set -r 7 --file - < wait; echo $? > code; exit 7");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        house.charm().join("wait"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .unwrap();
-    // Opened for both, so that the tool's end of the pipe opens and nothing comes.
-    let _keep = fs::File::options()
-        .read(true)
-        .write(true)
-        .open(house.charm().join("wait"))
-        .unwrap();
-    let order = Order::Terminate {
-        grace: Duration::from_secs(30),
-    };
-    let mut notes = Notes {
-        on_progress: Some(("ready", order)),
-        ..Notes::default()
-    };
-    let report = house.run(action(json!({})), &mut notes);
-    assert_eq!(report.ending, Some(Ending::Signal(15)));
-    assert_eq!(
-        (report.verdict, report.message.as_str()),
-        (Verdict::Failed, "terminated")
-    );
-
-    let house = House::new("trap '' TERM; action-log ready; while true; do :; done");
-    let grace = Duration::from_millis(200);
-    let order = Order::Terminate { grace };
-    let mut notes = Notes {
-        on_progress: Some(("ready", order)),
-        ..Notes::default()
-    };
-    let report = house.run(action(json!({})), &mut notes);
-    assert_eq!(report.ending, Some(Ending::Signal(9)));
-    assert!(report.took >= grace);
 }
 
 #[test]
@@ -575,7 +143,7 @@ fn behaviour_19_a_unit_runs_one_thing_at_a_time_and_two_units_run_at_once() {
     };
     let (first, second) = (House::new(script), House::new(script));
     let (mut go_first, mut go_second) = (fifo(&first), fifo(&second));
-    let (sender, begun) = mpsc::channel();
+    let (sender, begun) = mpsc::sync_channel(8);
     let run = |house: &House, name: &'static str| {
         let mut desk = Signals {
             sender: sender.clone(),
@@ -617,7 +185,7 @@ fn behaviour_19_a_unit_runs_one_thing_at_a_time_and_two_units_run_at_once() {
 
 /// Tells when a run has begun.
 struct Signals {
-    sender: mpsc::Sender<&'static str>,
+    sender: mpsc::SyncSender<&'static str>,
     name: &'static str,
 }
 

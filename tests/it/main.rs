@@ -4,6 +4,7 @@ mod agent;
 mod charm_archive;
 mod floors;
 mod hook_tools;
+mod juju_cli;
 mod openpgp;
 mod pebble_client;
 mod pebble_stand_in;

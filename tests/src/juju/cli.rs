@@ -17,6 +17,7 @@ mod secrets;
 mod show_unit;
 mod status;
 mod table;
+mod task;
 mod units;
 
 use std::io::Write as _;
@@ -59,13 +60,13 @@ const COMMANDS: &[&Command] = &[
     &models::MODEL_CONFIG,
     &relate::INTEGRATE,
     &relate::REMOVE_RELATION,
-    &run::CANCEL_TASK,
     &run::RUN,
-    &run::SHOW_TASK,
     &secrets::ADD_SECRET,
     &secrets::GRANT_SECRET,
     &show_unit::SHOW_UNIT,
     &status::STATUS,
+    &task::CANCEL_TASK,
+    &task::SHOW_TASK,
     &units::EXEC,
     &units::RESOLVED,
     &units::SSH,

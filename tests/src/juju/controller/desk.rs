@@ -88,6 +88,12 @@ impl Desk for ModelDesk<'_> {
 
     fn commit(&mut self, _: &Run, effects: &Effects) -> Result<(), String> {
         let unit = &self.unit;
+        let lever = self
+            .store
+            .update(|model| model.unit_mut(unit)?.fail_flush.take());
+        if let Some(text) = lever.map_err(|error| error.to_string())? {
+            return Err(text);
+        }
         let landed = self
             .store
             .try_update(|model| model.commit(unit, effects).map_err(anyhow::Error::msg));

@@ -9,9 +9,6 @@ use crate::juju::unit::UnitName;
 impl Model {
     /// Lands the pending effects of a unit's run, all or nothing.
     pub fn commit(&mut self, name: &UnitName, effects: &Effects) -> Result<(), String> {
-        if let Some(text) = self.unit_mut(name).and_then(|unit| unit.fail_flush.take()) {
-            return Err(text);
-        }
         if !effects.application_settings.is_empty() && !self.is_leader(name) {
             return Err(format!(
                 "prerequisites failed: {:?} is not leader of {:?}",
