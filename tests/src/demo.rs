@@ -1,1 +1,195 @@
-//! To be written.
+//! The story that the demo tells and the suite checks: a server is deployed, used, backed up, lost, and brought back.
+//!
+//! Every step is typed as at a real controller and checked for what it must show; the first that does not ends the story.
+
+mod recovery;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use self::recovery::Recovery;
+use crate::matrix::{Diary, Homeserver, picture};
+use crate::parts;
+use crate::pod;
+use crate::world::World;
+
+const UNIT: &str = "synapse/0";
+const SERVER: &str = "demo.example";
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// How long Synapse may take to answer.
+const START: Duration = Duration::from_secs(60);
+
+/// The story in a world, step by step.
+#[derive(Debug)]
+pub struct Story<'a> {
+    world: &'a World,
+    tell: fn(&str),
+}
+
+impl<'a> Story<'a> {
+    /// A story that happens in this world; `tell` is given its headings.
+    pub fn new(world: &'a World, tell: fn(&str)) -> Self {
+        Self { world, tell }
+    }
+
+    /// Tells it all.
+    pub fn run(&self) -> Result<()> {
+        self.deploy()?;
+        self.connect()?;
+        let homeserver = self.world.homeserver(UNIT)?;
+        let (mut diary, id) = self.begin(&homeserver)?;
+        self.look_into_the_bucket(&id)?;
+        self.recover_by_hand(&id)?;
+        self.lose_everything(&homeserver, &mut diary)?;
+        self.restore(&homeserver, &diary, &id)?;
+        self.delete(&id)
+    }
+
+    /// Deploys a server and starts it.
+    pub fn deploy(&self) -> Result<()> {
+        parts::charm_archive()?;
+        self.head("Deploy a Matrix homeserver");
+        self.juju(&["add-model", "demo"])?;
+        let image = "synapse-image=matrixdotorg/synapse:v1.163.2";
+        self.juju(&["deploy", "./target/charm/synapse.charm", "--resource", image])?;
+        self.world.wait_for_status(UNIT, "blocked", "set server_name")?;
+        let status = self.juju(&["status"])?;
+        expect(&status, "juju config synapse server_name=")?;
+        self.juju(&["config", "synapse", &format!("server_name={SERVER}")])?;
+        self.world.wait_for_status(UNIT, "active", "")?;
+        self.world.homeserver(UNIT)?.wait_healthy(START)?;
+        self.juju(&["status"])?;
+        Ok(())
+    }
+
+    /// Tells the charm where backups go, and the passphrase.
+    pub fn connect(&self) -> Result<()> {
+        self.head("Tell it where backups go");
+        let store = self.world.store();
+        self.juju(&["deploy", "s3-integrator"])?;
+        let endpoint = format!("endpoint={}", store.fact("endpoint"));
+        let bucket = format!("bucket={}", store.fact("bucket"));
+        self.juju(&["config", "s3-integrator", &endpoint, &bucket, &format!("path={SERVER}"), "s3-uri-style=path"])?;
+        let access = format!("access-key={}", store.fact("access-key"));
+        let secret = format!("secret-key={}", store.fact("secret-key"));
+        self.juju(&["run", "s3-integrator/leader", "sync-s3-credentials", &access, &secret])?;
+        self.juju(&["integrate", "synapse:backup", "s3-integrator"])?;
+        self.juju(&["config", "synapse", &format!("backup_passphrase={PASSPHRASE}")])?;
+        self.world.wait_for_status(UNIT, "active", "")?;
+        self.juju(&["status", "--relations"])?;
+        Ok(())
+    }
+
+    fn begin(&self, homeserver: &Homeserver) -> Result<(Diary, String)> {
+        self.head("Use it: a user, messages, a picture");
+        let answer = self.juju(&["run", "synapse/leader", "register-user", "username=anna"])?;
+        let password = field(&answer, "user-password")?;
+        let mut diary = Diary::begin(homeserver, "anna", &password)?;
+        diary.open_room("Travel")?;
+        diary.write("We are at the sea.")?;
+        diary.write("I'll send you a picture:")?;
+        diary.post("sea.png", &picture(1))?;
+        diary.write("Is it not beautiful? \u{1f30a}")?;
+
+        self.head("Back it up, while it runs");
+        let answer = self.juju(&["run", "synapse/leader", "create-backup"])?;
+        expect(&answer, "result: correct")?;
+        let id = field(&answer, "backup-id")?;
+        let answer = self.juju(&["run", "synapse/leader", "list-backups"])?;
+        expect(&answer, &id)?;
+        ensure!(homeserver.is_healthy(), "Synapse does not answer after the backup");
+        Ok((diary, id))
+    }
+
+    fn look_into_the_bucket(&self, id: &str) -> Result<()> {
+        self.head("What lies in the bucket");
+        let bucket = self.world.store().bucket();
+        self.world.run(&bucket, &["ls", "-l", "--human-readable", &format!("{SERVER}/{id}")])?.success()?;
+        let keys: Vec<String> = self.world.store().objects()?.into_iter().map(|(key, _)| key).collect();
+        let expected: Vec<String> = ["inventory.json.gpg", "manifest.json", "volume-0001.tar.gpg"]
+            .map(|name| format!("{SERVER}/{id}/{name}"))
+            .into();
+        ensure!(keys == expected, "the bucket holds {keys:?}");
+        self.world.run(&bucket, &["cat", &format!("{SERVER}/{id}/manifest.json")])?.success()?;
+        Ok(())
+    }
+
+    fn recover_by_hand(&self, id: &str) -> Result<()> {
+        self.head("The same bytes without the charm: only gpg and tar");
+        let backup = self.world.store().bucket().join(SERVER).join(id);
+        let recovery = Recovery::begin(self.world, PASSPHRASE)?;
+        let there = recovery.unpack(&backup)?;
+        recovery.compare(&there, &self.world.pod(UNIT)?)?;
+        self.note(&format!("{} files, each with the SHA-256 that the inventory promises; media and keys equal to the live ones.", there.len()));
+        Ok(())
+    }
+
+    fn lose_everything(&self, homeserver: &Homeserver, diary: &mut Diary) -> Result<()> {
+        self.head("Lose everything");
+        self.juju(&["ssh", "--container", "synapse", UNIT, "rm -rf /data/* && ls -A /data"])?;
+        ensure!(diary.check(homeserver).is_err(), "the server still has everything after its data was destroyed");
+        Ok(())
+    }
+
+    fn restore(&self, homeserver: &Homeserver, diary: &Diary, id: &str) -> Result<()> {
+        self.head("Bring it back");
+        let answer = self.juju(&["run", "synapse/leader", "restore-backup", &format!("backup-id={id}")])?;
+        expect(&answer, "result: correct")?;
+        self.world.wait_for_status(UNIT, "active", "")?;
+        homeserver.wait_healthy(START)?;
+
+        self.head("The same user, the same messages, the same picture");
+        diary.check(homeserver).context("what was restored is not what was saved")?;
+        self.note(&format!("{} messages and {} picture are there, byte for byte; the old session and the password still open them.", diary.messages(), diary.files()));
+        let mut diary = diary.clone();
+        diary.write("We are back.")?;
+        Ok(())
+    }
+
+    fn delete(&self, id: &str) -> Result<()> {
+        self.head("Delete the backup");
+        let answer = self.juju(&["run", "synapse/leader", "delete-backup", &format!("backup-id={id}")])?;
+        expect(&answer, "result: correct")?;
+        self.juju(&["run", "synapse/leader", "list-backups"])?;
+        let left = self.world.store().objects()?;
+        ensure!(left.is_empty(), "the bucket still holds {left:?}");
+        Ok(())
+    }
+
+    fn head(&self, text: &str) {
+        (self.tell)(&format!("\n== {text}\n"));
+    }
+
+    fn note(&self, text: &str) {
+        (self.tell)(&format!("   {text}"));
+    }
+
+    fn juju(&self, words: &[&str]) -> Result<String> {
+        let output = self.world.juju(words)?.success();
+        (self.tell)("");
+        output
+    }
+}
+
+/// Says what is special about this machine, before the story begins.
+pub fn remarks() -> Result<Vec<String>> {
+    let mut remarks = vec![format!("The workload runs {}.", parts::Pebble::find()?)];
+    remarks.extend(pod::own_user().map(str::to_owned));
+    Ok(remarks)
+}
+
+fn expect(shown: &str, text: &str) -> Result<()> {
+    ensure!(shown.contains(text), "expected {text:?} in:\n{shown}");
+    Ok(())
+}
+
+/// Takes a value from what `juju run` printed.
+fn field(shown: &str, key: &str) -> Result<String> {
+    shown
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(':'))
+        .map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+        .with_context(|| format!("no {key} in:\n{shown}"))
+}

@@ -132,18 +132,25 @@ impl Pod {
 
     /// Opens a pod that another program made; its charm container is started when it does not run.
     pub fn open(directory: &Path) -> Result<Self> {
+        let pod = Self::found(directory)?;
+        pod.ensure_charm_container()?;
+        Ok(pod)
+    }
+
+    /// Finds a pod that another program made, to look at it or to end it; nothing is started.
+    pub fn found(directory: &Path) -> Result<Self> {
         let file = directory.join("pod.json");
         let facts =
             fs::read(&file).with_context(|| format!("no pod lies in {}", directory.display()))?;
         let facts = serde_json::from_slice(&facts)
             .with_context(|| format!("failed to understand {}", file.display()))?;
-        let pod = Self {
-            directory: fs::canonicalize(directory)?,
+        let directory = fs::canonicalize(directory)?;
+        let keeper = keeper()?;
+        Ok(Self {
+            directory,
             facts,
-            keeper: keeper()?,
-        };
-        pod.ensure_charm_container()?;
-        Ok(pod)
+            keeper,
+        })
     }
 
     /// Where the workload's port can be reached from the machine, while the workload runs.
