@@ -53,8 +53,14 @@ impl<'a> Story<'a> {
         self.head("Deploy a Matrix homeserver");
         self.juju(&["add-model", "demo"])?;
         let image = "synapse-image=matrixdotorg/synapse:v1.163.2";
-        self.juju(&["deploy", "./target/charm/synapse.charm", "--resource", image])?;
-        self.world.wait_for_status(UNIT, "blocked", "set server_name")?;
+        self.juju(&[
+            "deploy",
+            "./target/charm/synapse.charm",
+            "--resource",
+            image,
+        ])?;
+        self.world
+            .wait_for_status(UNIT, "blocked", "set server_name")?;
         let status = self.juju(&["status"])?;
         expect(&status, "juju config synapse server_name=")?;
         self.juju(&["config", "synapse", &format!("server_name={SERVER}")])?;
@@ -71,12 +77,29 @@ impl<'a> Story<'a> {
         self.juju(&["deploy", "s3-integrator"])?;
         let endpoint = format!("endpoint={}", store.fact("endpoint"));
         let bucket = format!("bucket={}", store.fact("bucket"));
-        self.juju(&["config", "s3-integrator", &endpoint, &bucket, &format!("path={SERVER}"), "s3-uri-style=path"])?;
+        self.juju(&[
+            "config",
+            "s3-integrator",
+            &endpoint,
+            &bucket,
+            &format!("path={SERVER}"),
+            "s3-uri-style=path",
+        ])?;
         let access = format!("access-key={}", store.fact("access-key"));
         let secret = format!("secret-key={}", store.fact("secret-key"));
-        self.juju(&["run", "s3-integrator/leader", "sync-s3-credentials", &access, &secret])?;
+        self.juju(&[
+            "run",
+            "s3-integrator/leader",
+            "sync-s3-credentials",
+            &access,
+            &secret,
+        ])?;
         self.juju(&["integrate", "synapse:backup", "s3-integrator"])?;
-        self.juju(&["config", "synapse", &format!("backup_passphrase={PASSPHRASE}")])?;
+        self.juju(&[
+            "config",
+            "synapse",
+            &format!("backup_passphrase={PASSPHRASE}"),
+        ])?;
         self.world.wait_for_status(UNIT, "active", "")?;
         self.juju(&["status", "--relations"])?;
         Ok(())
@@ -99,20 +122,36 @@ impl<'a> Story<'a> {
         let id = field(&answer, "backup-id")?;
         let answer = self.juju(&["run", "synapse/leader", "list-backups"])?;
         expect(&answer, &id)?;
-        ensure!(homeserver.is_healthy(), "Synapse does not answer after the backup");
+        ensure!(
+            homeserver.is_healthy(),
+            "Synapse does not answer after the backup"
+        );
         Ok((diary, id))
     }
 
     fn look_into_the_bucket(&self, id: &str) -> Result<()> {
         self.head("What lies in the bucket");
         let bucket = self.world.store().bucket();
-        self.world.run(&bucket, &["ls", "-l", "--human-readable", &format!("{SERVER}/{id}")])?.success()?;
-        let keys: Vec<String> = self.world.store().objects()?.into_iter().map(|(key, _)| key).collect();
+        self.world
+            .run(
+                &bucket,
+                &["ls", "-l", "--human-readable", &format!("{SERVER}/{id}")],
+            )?
+            .success()?;
+        let keys: Vec<String> = self
+            .world
+            .store()
+            .objects()?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
         let expected: Vec<String> = ["inventory.json.gpg", "manifest.json", "volume-0001.tar.gpg"]
             .map(|name| format!("{SERVER}/{id}/{name}"))
             .into();
         ensure!(keys == expected, "the bucket holds {keys:?}");
-        self.world.run(&bucket, &["cat", &format!("{SERVER}/{id}/manifest.json")])?.success()?;
+        self.world
+            .run(&bucket, &["cat", &format!("{SERVER}/{id}/manifest.json")])?
+            .success()?;
         Ok(())
     }
 
@@ -128,20 +167,36 @@ impl<'a> Story<'a> {
 
     fn lose_everything(&self, homeserver: &Homeserver, diary: &mut Diary) -> Result<()> {
         self.head("Lose everything");
-        self.juju(&["ssh", "--container", "synapse", UNIT, "rm -rf /data/* && ls -A /data"])?;
-        ensure!(diary.check(homeserver).is_err(), "the server still has everything after its data was destroyed");
+        self.juju(&[
+            "ssh",
+            "--container",
+            "synapse",
+            UNIT,
+            "rm -rf /data/* && ls -A /data",
+        ])?;
+        ensure!(
+            diary.check(homeserver).is_err(),
+            "the server still has everything after its data was destroyed"
+        );
         Ok(())
     }
 
     fn restore(&self, homeserver: &Homeserver, diary: &Diary, id: &str) -> Result<()> {
         self.head("Bring it back");
-        let answer = self.juju(&["run", "synapse/leader", "restore-backup", &format!("backup-id={id}")])?;
+        let answer = self.juju(&[
+            "run",
+            "synapse/leader",
+            "restore-backup",
+            &format!("backup-id={id}"),
+        ])?;
         expect(&answer, "result: correct")?;
         self.world.wait_for_status(UNIT, "active", "")?;
         homeserver.wait_healthy(START)?;
 
         self.head("The same user, the same messages, the same picture");
-        diary.check(homeserver).context("what was restored is not what was saved")?;
+        diary
+            .check(homeserver)
+            .context("what was restored is not what was saved")?;
         self.note(&format!("{} messages and {} picture are there, byte for byte; the old session and the password still open them.", diary.messages(), diary.files()));
         let mut diary = diary.clone();
         diary.write("We are back.")?;
@@ -150,7 +205,12 @@ impl<'a> Story<'a> {
 
     fn delete(&self, id: &str) -> Result<()> {
         self.head("Delete the backup");
-        let answer = self.juju(&["run", "synapse/leader", "delete-backup", &format!("backup-id={id}")])?;
+        let answer = self.juju(&[
+            "run",
+            "synapse/leader",
+            "delete-backup",
+            &format!("backup-id={id}"),
+        ])?;
         expect(&answer, "result: correct")?;
         self.juju(&["run", "synapse/leader", "list-backups"])?;
         let left = self.world.store().objects()?;

@@ -47,10 +47,18 @@ impl World {
 
     fn with(store: impl FnOnce(&Path) -> Result<Store>) -> Result<Self> {
         // Short, because sockets lie far below it and their paths have a limit.
-        let directory = tempfile::Builder::new().prefix("world-").tempdir().context("failed to make a directory")?;
+        let directory = tempfile::Builder::new()
+            .prefix("world-")
+            .tempdir()
+            .context("failed to make a directory")?;
         let store = store(directory.path())?;
         let model = directory.path().join("model");
-        Ok(Self { directory: Some(directory), model, store, show: None })
+        Ok(Self {
+            directory: Some(directory),
+            model,
+            store,
+            show: None,
+        })
     }
 
     /// The same, with each command and what it prints shown to `show`.
@@ -74,7 +82,10 @@ impl World {
 
     /// A directory for whatever else the test keeps.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.as_ref().map(|directory| directory.path().join(name)).unwrap_or_default()
+        self.directory
+            .as_ref()
+            .map(|directory| directory.path().join(name))
+            .unwrap_or_default()
     }
 
     /// Types `juju` with these words.
@@ -92,19 +103,28 @@ impl World {
     /// Types a command of the machine in a directory.
     pub fn run(&self, directory: &Path, words: &[&str]) -> Result<CommandOutput> {
         let (program, rest) = words.split_first().context("no command")?;
-        command::run(Command::new(program).args(rest).current_dir(directory), &command::typed(words), self.show)
+        command::run(
+            Command::new(program).args(rest).current_dir(directory),
+            &command::typed(words),
+            self.show,
+        )
     }
 
     /// The look-alike, in this world's model, from the top of the sources.
     fn juju_command(&self) -> Result<Command> {
         let mut command = Command::new(parts::program("juju")?);
-        command.current_dir(parts::workspace()).envs(self.environment());
+        command
+            .current_dir(parts::workspace())
+            .envs(self.environment());
         Ok(command)
     }
 
     /// What a program needs in its environment to work on this world's model.
     pub fn environment(&self) -> [(&'static str, String); 2] {
-        [("JUJU_LOOKALIKE_DIR", self.model.display().to_string()), ("POD_KEEPER", std::process::id().to_string())]
+        [
+            ("JUJU_LOOKALIKE_DIR", self.model.display().to_string()),
+            ("POD_KEEPER", std::process::id().to_string()),
+        ]
     }
 
     /// The pod of a unit such as `synapse/0`.
@@ -124,7 +144,9 @@ impl World {
     /// Waits until a unit has a status whose message contains a text, and returns the message.
     pub fn wait_for_status(&self, unit: &str, status: &str, message: &str) -> Result<String> {
         Deadline::after(SETTLE).wait_for(&format!("{unit} to be {status} {message:?}"), || {
-            let facts = self.juju_quietly(&["status", "--format", "json"])?.success()?;
+            let facts = self
+                .juju_quietly(&["status", "--format", "json"])?
+                .success()?;
             let facts: Value = serde_json::from_str(&facts).context("a status that is no JSON")?;
             let application = unit.split('/').next().unwrap_or_default();
             let shown = &facts["applications"][application]["units"][unit]["workload-status"];
@@ -142,14 +164,18 @@ impl World {
     pub fn finish(mut self) -> Result<()> {
         self.end()?;
         match self.directory.take() {
-            Some(directory) => directory.close().context("failed to remove the world's directory"),
+            Some(directory) => directory
+                .close()
+                .context("failed to remove the world's directory"),
             None => Ok(()),
         }
     }
 
     /// Kills whatever runs in its pods.
     fn end(&self) -> Result<()> {
-        let Ok(units) = std::fs::read_dir(self.model.join("units")) else { return Ok(()) };
+        let Ok(units) = std::fs::read_dir(self.model.join("units")) else {
+            return Ok(());
+        };
         for unit in units {
             let unit = unit?.path();
             if unit.join("pod.json").is_file() {
@@ -162,7 +188,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let Some(directory) = self.directory.take() else { return };
+        let Some(directory) = self.directory.take() else {
+            return;
+        };
         if let Err(error) = self.end() {
             eprintln!("failed to end a world: {error:#}");
         }

@@ -36,7 +36,9 @@ fn tell() -> Result<()> {
     let world = World::new()?.shown_by(say);
     Story::new(&world, say).run()?;
     world.finish()?;
-    say("\nThat was the whole story: deployed, used, saved, lost, restored. Nothing of it was left behind.");
+    say(
+        "\nThat was the whole story: deployed, used, saved, lost, restored. Nothing of it was left behind.",
+    );
     Ok(())
 }
 
@@ -47,14 +49,20 @@ fn shell(prepared: bool) -> Result<()> {
         let story = Story::new(&world, say);
         story.deploy()?;
         story.connect()?;
-        say(&format!("\nSynapse answers at http://{}; `juju run synapse/leader create-backup` makes a backup.", world.pod("synapse/0")?.address()));
+        say(&format!(
+            "\nSynapse answers at http://{}; `juju run synapse/leader create-backup` makes a backup.",
+            world.pod("synapse/0")?.address()
+        ));
     } else {
         world.juju(&["add-model", "demo"])?.success()?;
     }
     let store = world.store();
     say(&format!(
         "The S3 server: endpoint={} bucket={} access-key={} secret-key={}",
-        store.fact("endpoint"), store.fact("bucket"), store.fact("access-key"), store.fact("secret-key")
+        store.fact("endpoint"),
+        store.fact("bucket"),
+        store.fact("access-key"),
+        store.fact("secret-key")
     ));
     say("The objects are plain files:");
     say(&format!("    {}", store.bucket().display()));

@@ -47,34 +47,63 @@ impl<'a> Recovery<'a> {
             self.run(&["tar", "-x", "-C", "root", "-f", volume])?;
         }
         self.decrypt("backup/inventory.json.gpg", "inventory.json")?;
-        let inventory: Value = serde_json::from_slice(&fs::read(self.directory.join("inventory.json"))?)?;
+        let inventory: Value =
+            serde_json::from_slice(&fs::read(self.directory.join("inventory.json"))?)?;
         let promised = promised(&inventory);
         let found = digests(&self.directory.join("root"))?;
-        ensure!(promised == found, "the inventory promises {promised:?}, recovered was {found:?}");
+        ensure!(
+            promised == found,
+            "the inventory promises {promised:?}, recovered was {found:?}"
+        );
         Ok(found)
     }
 
     /// Compares what was recovered with what the pod has now, file by file; the live database alone has changed since.
     pub(super) fn compare(&self, recovered: &Recovered, pod: &Pod) -> Result<()> {
         let data = pod.workload_host_path(Path::new("/data"));
-        for name in recovered.keys().filter(|name| !name.ends_with("homeserver.db")) {
+        for name in recovered
+            .keys()
+            .filter(|name| !name.ends_with("homeserver.db"))
+        {
             let live = data.join(name.strip_prefix("data/").unwrap_or(name));
-            let live = fs::read(&live).with_context(|| format!("{} is not on the server", live.display()))?;
-            ensure!(live == fs::read(self.directory.join("root").join(name))?, "{name} differs from the server's");
+            let live = fs::read(&live)
+                .with_context(|| format!("{} is not on the server", live.display()))?;
+            ensure!(
+                live == fs::read(self.directory.join("root").join(name))?,
+                "{name} differs from the server's"
+            );
         }
         for needed in ["homeserver.db", ".signing.key", "media/local_content/"] {
-            ensure!(recovered.keys().any(|name| name.contains(needed)), "no {needed} among {:?}", recovered.keys());
+            ensure!(
+                recovered.keys().any(|name| name.contains(needed)),
+                "no {needed} among {:?}",
+                recovered.keys()
+            );
         }
         let live = digests(&data.join("media"))?;
-        let lost: Vec<_> = live.keys().filter(|name| !recovered.contains_key(&format!("data/media/{name}"))).collect();
+        let lost: Vec<_> = live
+            .keys()
+            .filter(|name| !recovered.contains_key(&format!("data/media/{name}")))
+            .collect();
         ensure!(lost.is_empty(), "the backup lacks media: {lost:?}");
         Ok(())
     }
 
     fn decrypt(&self, message: &str, output: &str) -> Result<()> {
         self.run(&[
-            "gpg", "--homedir", "gnupg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase-file", "passphrase",
-            "--output", output, "--decrypt", message,
+            "gpg",
+            "--homedir",
+            "gnupg",
+            "--batch",
+            "--quiet",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase-file",
+            "passphrase",
+            "--output",
+            output,
+            "--decrypt",
+            message,
         ])
     }
 
@@ -87,7 +116,11 @@ impl Drop for Recovery<'_> {
     fn drop(&mut self) {
         // gpg leaves an agent running for its home.
         let home = self.directory.join("gnupg");
-        let _ = std::process::Command::new("gpgconf").arg("--homedir").arg(home).args(["--kill", "gpg-agent"]).output();
+        let _ = std::process::Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(home)
+            .args(["--kill", "gpg-agent"])
+            .output();
     }
 }
 
@@ -96,7 +129,11 @@ fn volumes(backup: &Path) -> Result<Vec<String>> {
     let mut volumes = Vec::new();
     for entry in fs::read_dir(backup)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        volumes.extend(name.strip_suffix(".gpg").filter(|name| name.starts_with("volume-")).map(str::to_owned));
+        volumes.extend(
+            name.strip_suffix(".gpg")
+                .filter(|name| name.starts_with("volume-"))
+                .map(str::to_owned),
+        );
     }
     volumes.sort();
     Ok(volumes)
@@ -104,10 +141,18 @@ fn volumes(backup: &Path) -> Result<Vec<String>> {
 
 /// The digests of all plain files that an inventory lists.
 fn promised(inventory: &Value) -> Recovered {
-    let members = inventory["members"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let members = inventory["members"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     members
         .iter()
-        .filter_map(|member| Some((member["name"].as_str()?.to_owned(), member["sha256"].as_str()?.to_owned())))
+        .filter_map(|member| {
+            Some((
+                member["path"].as_str()?.to_owned(),
+                member["sha256"].as_str()?.to_owned(),
+            ))
+        })
         .collect()
 }
 
@@ -116,15 +161,24 @@ fn digests(top: &Path) -> Result<Recovered> {
     let mut found = Recovered::new();
     let mut directories = vec![top.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).with_context(|| format!("failed to list {}", directory.display()))? {
+        for entry in fs::read_dir(&directory)
+            .with_context(|| format!("failed to list {}", directory.display()))?
+        {
             let entry = entry?;
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 directories.push(entry.path());
             } else if kind.is_file() {
                 let digest = Sha256::digest(fs::read(entry.path())?);
-                let name = entry.path().strip_prefix(top)?.to_string_lossy().into_owned();
-                found.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+                let name = entry
+                    .path()
+                    .strip_prefix(top)?
+                    .to_string_lossy()
+                    .into_owned();
+                found.insert(
+                    name,
+                    digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                );
             } else {
                 bail!("{} is neither file nor directory", entry.path().display());
             }

@@ -30,7 +30,13 @@ impl CommandOutput {
     /// Its standard output, if it succeeded.
     pub fn success(self) -> Result<String> {
         if self.code != 0 {
-            bail!("`{}` failed with exit code {}:\n{}{}", self.line, self.code, self.stderr, self.stdout);
+            bail!(
+                "`{}` failed with exit code {}:\n{}{}",
+                self.line,
+                self.code,
+                self.stderr,
+                self.stdout
+            );
         }
         Ok(self.stdout)
     }
@@ -38,14 +44,23 @@ impl CommandOutput {
     /// All that it printed, if it failed.
     pub fn failure(self) -> Result<String> {
         if self.code == 0 {
-            bail!("`{}` succeeded, which it should not:\n{}{}", self.line, self.stderr, self.stdout);
+            bail!(
+                "`{}` succeeded, which it should not:\n{}{}",
+                self.line,
+                self.stderr,
+                self.stdout
+            );
         }
         Ok(self.stderr + &self.stdout)
     }
 }
 
 /// Runs a command to its end, each line shown as it comes.
-pub(super) fn run(command: &mut Command, line: &str, show: Option<fn(&str)>) -> Result<CommandOutput> {
+pub(super) fn run(
+    command: &mut Command,
+    line: &str,
+    show: Option<fn(&str)>,
+) -> Result<CommandOutput> {
     if let Some(show) = show {
         show(&format!("$ {line}"));
     }
@@ -57,7 +72,10 @@ pub(super) fn run(command: &mut Command, line: &str, show: Option<fn(&str)>) -> 
         .with_context(|| format!("failed to start `{line}`"))?;
     let stdout = child.stdout.take().context("no standard output")?;
     let stderr = child.stderr.take().context("no standard error")?;
-    let readers = [thread::spawn(move || collect(stdout, show)), thread::spawn(move || collect(stderr, show))];
+    let readers = [
+        thread::spawn(move || collect(stdout, show)),
+        thread::spawn(move || collect(stderr, show)),
+    ];
     let ended = Deadline::after(LIMIT).wait_for(&format!("`{line}` to end"), || {
         Ok(match child.try_wait()? {
             Some(status) => Look::Done(status),
@@ -73,14 +91,22 @@ pub(super) fn run(command: &mut Command, line: &str, show: Option<fn(&str)>) -> 
         }
     };
     let [stdout, stderr] = readers.map(|reader| reader.join().unwrap_or_default());
-    Ok(CommandOutput { line: line.to_owned(), stdout, stderr, code: status.code().unwrap_or(-1) })
+    Ok(CommandOutput {
+        line: line.to_owned(),
+        stdout,
+        stderr,
+        code: status.code().unwrap_or(-1),
+    })
 }
 
 fn collect(source: impl Read, show: Option<fn(&str)>) -> String {
     let mut source = BufReader::new(source);
     let mut all = String::new();
     let mut line = Vec::new();
-    while source.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+    while source
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|bytes| bytes > 0)
+    {
         let text = String::from_utf8_lossy(&line);
         if let Some(show) = show {
             show(text.trim_end_matches('\n'));

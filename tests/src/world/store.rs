@@ -18,7 +18,10 @@ pub enum Store {
 impl Store {
     /// Starts the server in this process, its objects below a directory.
     pub fn embedded(directory: &Path) -> Result<Self> {
-        let options = Options { directory: Some(directory.to_owned()), ..Options::default() };
+        let options = Options {
+            directory: Some(directory.to_owned()),
+            ..Options::default()
+        };
         Ok(Self::Embedded(Server::start(options)?))
     }
 
@@ -60,7 +63,11 @@ impl Store {
                 match entry.file_type()?.is_dir() {
                     true => directories.push(entry.path()),
                     false => {
-                        let key = entry.path().strip_prefix(&bucket)?.to_string_lossy().into_owned();
+                        let key = entry
+                            .path()
+                            .strip_prefix(&bucket)?
+                            .to_string_lossy()
+                            .into_owned();
                         objects.push((key, entry.metadata()?.len()));
                     }
                 }
