@@ -15,9 +15,9 @@
 //!
 //! Networks. The workload has a network of its own, so that its fixed port never collides with another pod's; a bridge makes
 //! that port reachable at the pod's address, a loopback address of its own. The charm container shares the machine's
-//! network, where the S3 servers are, on loopback or anywhere. A real pod's containers share one; our charm talks to its
-//! workload only through Pebble's socket, so nothing of this shows. Should it ever need the workload's port, it is
-//! unreachable on `localhost`: loudly, not falsely.
+//! network, where the S3 servers are, on loopback or anywhere. A real pod's containers share one, and the charm asks its
+//! workload on `localhost`. So, while a process of the charm runs, the machine's own loopback lends it the workload's port:
+//! see [`lend`]. There is one such port on the machine, and whoever comes second waits.
 //!
 //! Users. Started by root, the charm is uid 0 and the workload drops to Synapse's real uid 991. An ordinary user has one uid
 //! only, which is then shown as 991 in both containers, so that ownership and Pebble's switching of users still hold; see [`own_user`].
@@ -25,6 +25,7 @@
 mod bridge;
 mod container;
 mod image;
+mod lend;
 mod process;
 mod view;
 
@@ -174,9 +175,13 @@ impl Pod {
     /// The process that the command starts becomes the program: signals, exit code and standard streams are its own.
     pub fn command(&self, program: &Path, environment: &BTreeMap<String, String>) -> Command {
         let container = Container::noted(&self.directory, CHARM);
-        let mut command = container.enter(&["mnt", "uts", "ipc"], &self.charm_directory());
+        let mut entering = container.enter(&["mnt", "uts", "ipc"], &self.charm_directory());
+        entering.arg(program);
+        let mut command = match self.workload() {
+            Some(_) => lend::lending(&self.directory, &entering),
+            None => entering,
+        };
         command
-            .arg(program)
             .env_clear()
             .envs(environment)
             .stdin(std::process::Stdio::null());

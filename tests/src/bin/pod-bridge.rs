@@ -1,21 +1,30 @@
-//! `pod-bridge PORT WORKLOAD [KEEPER]`: started by a pod in its workload's network namespace; see `harness::pod::Bridge`.
+//! Started by a pod; see `harness::pod::Bridge`.
+//!
+//! `pod-bridge PORT WORKLOAD [KEEPER]` carries connections into the workload's network namespace, in which it runs.
+//! `pod-bridge lend POD WORDS...` goes on as these words, with the workload's port on the machine's own loopback.
 
 use anyhow::{Context, Result};
-use harness::pod::Bridge;
+use harness::pod::{Bridge, Pod};
+
+const USAGE: &str = "usage: pod-bridge PORT WORKLOAD [KEEPER] | guest PORT WORKLOAD GUEST | lend POD WORDS...";
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let number = |place: usize| {
-        words.get(place).map(|word| {
-            word.parse::<i32>()
-                .with_context(|| format!("{word} is no number"))
-        })
-    };
-    let port = number(0).context("usage: pod-bridge PORT WORKLOAD [KEEPER]")??;
-    let bridge = Bridge {
-        port: u16::try_from(port).context("a port is expected")?,
-        workload: number(1).context("the workload's process is missing")??,
-        keeper: number(2).transpose()?,
-    };
-    bridge.run()
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["lend", pod, words @ ..] => Err(Pod::lend(pod.as_ref(), words)),
+        ["guest", port, workload, guest] => bridge(port, workload)?.with_guest(number(guest)?).run(),
+        [port, workload] => bridge(port, workload)?.run(),
+        [port, workload, keeper] => bridge(port, workload)?.with_keeper(number(keeper)?).run(),
+        _ => anyhow::bail!(USAGE),
+    }
+}
+
+fn bridge(port: &str, workload: &str) -> Result<Bridge> {
+    let port = u16::try_from(number(port)?).context("a port is expected")?;
+    Ok(Bridge::to(port, number(workload)?))
+}
+
+fn number(word: &str) -> Result<i32> {
+    word.parse().with_context(|| format!("{word} is no number"))
 }

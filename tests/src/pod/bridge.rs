@@ -23,9 +23,28 @@ pub struct Bridge {
     pub workload: i32,
     /// The process without which the pod shall not live on, if any.
     pub keeper: Option<i32>,
+    /// The process for which the bridge is there, if it is not there for all; it ends with that one.
+    pub guest: Option<i32>,
 }
 
 impl Bridge {
+    /// A bridge to a port of the workload whose first process this is.
+    pub fn to(port: u16, workload: i32) -> Self {
+        Self { port, workload, keeper: None, guest: None }
+    }
+
+    /// The same, ending the workload when the keeper ends.
+    #[must_use]
+    pub fn with_keeper(self, keeper: i32) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The same, ending with the guest.
+    #[must_use]
+    pub fn with_guest(self, guest: i32) -> Self {
+        Self { guest: Some(guest), ..self }
+    }
+
     /// Carries connections from the listener on standard input to the port, until the workload ends.
     pub fn run(&self) -> Result<()> {
         let input: OwnedFd = io::stdin()
@@ -51,6 +70,14 @@ impl Bridge {
             return Ok(());
         };
         let mut handles = vec![workload_handle];
+        if let Some(guest) = self.guest {
+            let Some(guest) = Process::of(guest).ok().map(|guest| guest.handle()).transpose()?.flatten() else {
+                return Ok(());
+            };
+            handles.push(guest);
+            first_to_end(&handles).context("failed to watch the guest")?;
+            return Ok(());
+        }
         if let Some(keeper) = self.keeper {
             match Process::of(keeper)
                 .ok()

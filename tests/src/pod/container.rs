@@ -84,6 +84,11 @@ impl Container {
         }
     }
 
+    /// Its first process, when it runs.
+    pub(crate) fn first(&self) -> Option<Process> {
+        self.first
+    }
+
     /// A command that goes on as whatever words are added, in these namespaces of the container and in this directory of it.
     ///
     /// When the container does not run, the command fails when it is run.
