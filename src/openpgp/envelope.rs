@@ -97,6 +97,7 @@ fn refuse(parser: &mut PacketParser<'static>, watch: &Watch) -> OpenError {
         Tag::SEIP if matches!(version(parser), Some(2)) => OpenError::Aead {
             packet: "an integrity-protected packet of version 2",
         },
+        Tag::Reserved if is_half_a_header(parser) => OpenError::Truncated,
         Tag::SKESK | Tag::SEIP if ends_early(&parser.packet) => OpenError::Truncated,
         Tag::Literal | Tag::CompressedData => OpenError::NotEncrypted,
         Tag::Reserved | Tag::Unknown(_) | Tag::Private(_) => OpenError::NotOpenPgp,
@@ -112,6 +113,14 @@ fn version(parser: &mut PacketParser<'static>) -> Option<u8> {
         .packet
         .version()
         .or_else(|| parser.data(1).ok()?.first().copied())
+}
+
+/// Whether what Sequoia could not read is the beginning of a packet's header and nothing after it.
+fn is_half_a_header(parser: &mut PacketParser<'static>) -> bool {
+    const LONGEST: usize = 6;
+    parser.data(LONGEST).is_ok_and(|junk| {
+        junk.len() < LONGEST && junk.first().is_some_and(|byte| byte & 0xc0 == 0xc0)
+    })
 }
 
 /// Whether Sequoia gave the packet up because there was too little of it.
