@@ -165,7 +165,7 @@ impl Server {
                     .and_then(|accept| accept.to_str().ok());
                 files::get(&query, accept.unwrap_or_default())
             }
-            ["tasks", task, "websocket", name] => self.connect(task, name, request),
+            ["tasks", task, "websocket", name] => self.connect(task, name, request).await,
             _ => Err(Refusal::bad("not implemented")),
         }
     }
