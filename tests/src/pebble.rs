@@ -55,6 +55,7 @@ mod services;
 mod session;
 mod signal;
 mod state_file;
+mod upkeep;
 mod users;
 mod websocket;
 mod words;

@@ -22,11 +22,19 @@ const LONGEST: usize = 1 << 20;
 
 /// Answers `POST /v1/files` with a multipart body.
 pub(crate) async fn post(body: Incoming, boundary: &str) -> Result<Reply, Refusal> {
+    let mut body = Multipart::new(body, boundary);
+    let result = take_in(&mut body, boundary).await;
+    if result.is_err() {
+        body.drain().await;
+    }
+    result
+}
+
+async fn take_in(body: &mut Multipart, boundary: &str) -> Result<Reply, Refusal> {
     if boundary.len() < 32 {
         return Err(Refusal::bad(format!("invalid boundary {boundary:?}")));
     }
-    let mut body = Multipart::new(body, boundary);
-    let items = read_items(&mut body).await?;
+    let items = read_items(body).await?;
     let mut results: BTreeMap<String, Result<(), FileError>> = BTreeMap::new();
     for number in 0.. {
         let broken =
@@ -46,7 +54,7 @@ pub(crate) async fn post(body: Incoming, boundary: &str) -> Result<Reply, Refusa
             item.ok_or_else(|| Refusal::bad(format!("no metadata for path {path:?}")))?;
         let wrong =
             |error: String| Refusal::bad(format!("cannot decode request metadata: {error}"));
-        let result = write(&path, item, &mut body).await.map_err(wrong)?;
+        let result = write(&path, item, body).await.map_err(wrong)?;
         results.insert(path, result);
     }
     let results = items.iter().map(|(path, _)| {

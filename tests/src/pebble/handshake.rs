@@ -1,6 +1,7 @@
 //! The handshakes of an exec's websockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{
@@ -17,9 +18,12 @@ use super::server::Server;
 use super::session::Unfit;
 use super::websocket;
 
+/// How long an exec whose websockets are closed may take to be noted as ended.
+const SOON: Duration = Duration::from_secs(5);
+
 impl Server {
     /// Answers a handshake for a websocket of a task.
-    pub(crate) fn connect(
+    pub(crate) async fn connect(
         &self,
         task: &str,
         name: &str,
@@ -36,7 +40,7 @@ impl Server {
         }
         let session = self.sessions.lock().get(task).map(Arc::clone);
         let Some(session) = session else {
-            return self.too_late(&change);
+            return self.too_late(&change).await;
         };
         session.admits(name).map_err(|unfit| match unfit {
             Unfit::Unknown => Refusal::new(
@@ -83,8 +87,9 @@ impl Server {
     }
 
     /// After the end there is no websocket: the error of the change, or nothing at all.
-    fn too_late(&self, change: &str) -> Result<Reply, Refusal> {
-        let shown = self.changes.show(change).unwrap_or_default();
+    async fn too_late(&self, change: &str) -> Result<Reply, Refusal> {
+        let ready = self.changes.wait(change, Some(SOON)).await;
+        let shown = ready.and_then(Result::ok).unwrap_or_default();
         match shown["err"].as_str() {
             Some(error) => Err(Refusal::new(500, error)),
             None => Ok(reply::plain(200, None, Content::whole(""))),

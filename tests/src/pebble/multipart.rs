@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::request;
+
 /// The longest head of a part.
 const LONGEST_HEAD: usize = 64 << 10;
 
@@ -107,6 +109,11 @@ impl Multipart {
             }
         }
         Ok(None)
+    }
+
+    /// Reads away what is left, after a refusal.
+    pub(crate) async fn drain(&mut self) {
+        request::drain(&mut self.body).await;
     }
 
     async fn fill(&mut self) -> Result<(), String> {

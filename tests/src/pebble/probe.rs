@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -19,6 +20,8 @@ use super::{environment, words};
 
 /// How much of a command's or a server's words are looked at.
 const WORDS: usize = 512;
+/// How long the output is listened to after the command's end, while somebody else holds it.
+const HOLD: Duration = Duration::from_secs(1);
 /// How many lines of them are told.
 const LINES: usize = 5;
 
@@ -127,21 +130,23 @@ async fn run(check: &ExecCheck) -> Result<(), String> {
     })?;
     let leash = Leash(&process);
     let mut said = Vec::new();
-    let mut waiting = process.clone();
+    let (mut waiting, mut waiting_too) = (process.clone(), process.clone());
     let mut buffer = [0; WORDS];
-    let code = loop {
-        // Cancel safe: what is read is kept at once, and the process's end is remembered.
-        tokio::select! {
-            biased;
-            read = output.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => break waiting.ended().await,
-                Ok(count) => {
-                    said.extend_from_slice(&buffer[..count]);
-                    said.drain(..said.len().saturating_sub(WORDS));
-                }
-            },
-            code = waiting.ended() => break code,
+    let hear = async {
+        while let Ok(count @ 1..) = output.read(&mut buffer).await {
+            said.extend_from_slice(&buffer[..count]);
+            said.drain(..said.len().saturating_sub(WORDS));
         }
+    };
+    let end = async {
+        let code = waiting.ended().await;
+        tokio::time::sleep(HOLD).await;
+        code
+    };
+    // Cancel safe: what was read is kept, and the process's end is remembered.
+    let code = tokio::select! {
+        () = hear => waiting_too.ended().await,
+        code = end => code,
     };
     drop(leash);
     if code == 0 {

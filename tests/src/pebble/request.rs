@@ -1,5 +1,7 @@
 //! A request's JSON body, read as Go reads it: the first value, names in any case, null as absent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -8,6 +10,8 @@ use serde_json::{Map, Value};
 
 /// The largest JSON body that is taken.
 const LARGEST: usize = 16 << 20;
+/// How much of a body that nobody looks at is read away.
+const UNREAD: usize = 256 << 10;
 
 /// A JSON object whose fields are asked for by name.
 pub(crate) struct Object(Map<String, Value>);
@@ -64,6 +68,20 @@ impl From<Map<String, Value>> for Object {
     fn from(map: Map<String, Value>) -> Self {
         Self(map)
     }
+}
+
+/// Reads away a body that nobody looks at, so that a client that is still sending it hears the answer.
+pub(crate) async fn drain(body: &mut Incoming) {
+    let mut left = UNREAD;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _too_slow = tokio::time::timeout(Duration::from_secs(1), read).await;
 }
 
 async fn collect(mut body: Incoming) -> Result<Bytes, String> {

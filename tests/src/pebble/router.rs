@@ -12,7 +12,7 @@ use super::identities::Access;
 use super::multipart::parameter;
 use super::program::VERSION;
 use super::reply::{self, Refusal, Reply};
-use super::request::{Object, Query};
+use super::request::{Object, Query, drain};
 use super::server::Server;
 use super::users::Owner;
 use super::{file_write, files};
@@ -95,15 +95,27 @@ impl Server {
     async fn route(
         self: Arc<Self>,
         caller: Caller,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Result<Reply, Refusal> {
         let path = request.uri().path().trim_start_matches('/').to_owned();
         let path: Vec<&str> = path.split('/').collect();
-        let there = methods(&path).filter(|_| path.iter().all(|segment| !segment.is_empty()));
+        let method = request.method().clone();
+        if let Err(refusal) = self.admit(caller, &method, &path) {
+            drain(request.body_mut()).await;
+            return Err(refusal);
+        }
+        if method == Method::GET {
+            self.get(caller, &path[1..], request).await
+        } else {
+            self.post(caller, &path[1..], request).await
+        }
+    }
+
+    fn admit(&self, caller: Caller, method: &Method, path: &[&str]) -> Result<(), Refusal> {
+        let there = methods(path).filter(|_| path.iter().all(|segment| !segment.is_empty()));
         let (get, post) =
             there.ok_or_else(|| Refusal::new(404, "invalid API endpoint requested"))?;
-        let method = request.method().clone();
-        let level = match method {
+        let level = match *method {
             Method::GET => get,
             Method::POST => post,
             _ => None,
@@ -111,14 +123,10 @@ impl Server {
         let level = level.ok_or_else(|| {
             Refusal::new(405, format!("method {:?} not allowed", method.as_str()))
         })?;
-        if !caller.may(level, &self) {
-            return Err(Refusal::new(401, "access denied").with_kind("login-required"));
+        if caller.may(level, self) {
+            return Ok(());
         }
-        if method == Method::GET {
-            self.get(caller, &path[1..], request).await
-        } else {
-            self.post(caller, &path[1..], request).await
-        }
+        Err(Refusal::new(401, "access denied").with_kind("login-required"))
     }
 
     async fn get(
@@ -157,7 +165,7 @@ impl Server {
                     .and_then(|accept| accept.to_str().ok());
                 files::get(&query, accept.unwrap_or_default())
             }
-            ["tasks", task, "websocket", name] => self.connect(task, name, request),
+            ["tasks", task, "websocket", name] => self.connect(task, name, request).await,
             _ => Err(Refusal::bad("not implemented")),
         }
     }
@@ -173,7 +181,7 @@ impl Server {
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
-        let body = request.into_body();
+        let mut body = request.into_body();
         let of_request =
             |error: String| Refusal::bad(format!("cannot decode request body: {error}"));
         let of_data =
@@ -198,9 +206,6 @@ impl Server {
                 Ok(reply::sync_nothing())
             }
             ["files"] => match content_type.split(';').next().unwrap_or_default().trim() {
-                "" => Err(Refusal::bad(format!(
-                    "invalid Content-Type {content_type:?}"
-                ))),
                 "multipart/form-data" => {
                     file_write::post(
                         body,
@@ -209,9 +214,18 @@ impl Server {
                     .await
                 }
                 "application/json" => files::post(&Object::read(body).await.map_err(of_request)?),
-                kind => Err(Refusal::bad(format!("invalid media type {kind:?}"))),
+                kind => {
+                    drain(&mut body).await;
+                    Err(match kind {
+                        "" => Refusal::bad(format!("invalid Content-Type {content_type:?}")),
+                        kind => Refusal::bad(format!("invalid media type {kind:?}")),
+                    })
+                }
             },
-            _ => Err(Refusal::bad("not implemented")),
+            _ => {
+                drain(&mut body).await;
+                Err(Refusal::bad("not implemented"))
+            }
         }
     }
 }

@@ -80,9 +80,10 @@ impl Running {
             Some(error) => Err(error),
             None => self.execute(abort).await,
         };
-        self.server.changes.finish(&self.task, result);
+        // Whoever learns of the end must find that no websocket is to be had any more.
         self.server.sessions.lock().remove(&self.task);
         self.session.end();
+        self.server.changes.finish(&self.task, result);
     }
 
     /// Starts the process, moves its streams, and waits for all of them.

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::changes::Changes;
+use super::changes::{Changes, Selection};
 use super::checks::Checks;
 use super::guarded::Guarded;
 use super::identities::Identities;
@@ -183,10 +183,12 @@ impl Server {
         }
         while lanes.join_next().await.is_some() {}
         self.changes.abort_all();
-        let tasks: Vec<String> = self.sessions.lock().keys().cloned().collect();
-        let homes = tasks.iter().filter_map(|task| self.changes.task_home(task));
-        let ends =
-            homes.map(|(_, change)| async move { drop(self.changes.wait(&change, None).await) });
+        let left = self.changes.list(Selection::InProgress, "");
+        let execs = left
+            .iter()
+            .filter(|change| change["kind"] == "exec")
+            .filter_map(|change| change["id"].as_str());
+        let ends = execs.map(|change| async move { drop(self.changes.wait(change, None).await) });
         for end in ends {
             if tokio::time::timeout(LAST_WAIT, end).await.is_err() {
                 break;

@@ -225,19 +225,18 @@ struct Head {
     length: u64,
 }
 
+/// Sixteen bytes at a time, as a build without optimisation does this as well.
 fn unmask(piece: &mut [u8], mask: [u8; 4], turn: usize) {
-    let turned = std::array::from_fn(|index| mask[(index + turn) % 4]);
-    let word = u32::from_ne_bytes(turned);
-    if word == 0 {
+    if mask == [0; 4] {
         return;
     }
-    let mut chunks = piece.chunks_exact_mut(4);
-    for chunk in &mut chunks {
-        for (byte, mask) in chunk.iter_mut().zip(turned) {
-            *byte ^= mask;
-        }
+    let turned: [u8; 16] = std::array::from_fn(|index| mask[(index + turn) % 4]);
+    let word = u128::from_ne_bytes(turned);
+    let (chunks, rest) = piece.as_chunks_mut();
+    for chunk in chunks {
+        *chunk = (u128::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
     }
-    for (byte, mask) in chunks.into_remainder().iter_mut().zip(turned) {
+    for (byte, mask) in rest.iter_mut().zip(turned) {
         *byte ^= mask;
     }
 }

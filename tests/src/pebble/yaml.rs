@@ -84,15 +84,49 @@ fn plain(value: &Value) -> String {
 
 /// A text as it is if it reads back as itself, else in the quotes that Go's library takes.
 fn quoted(text: &str) -> String {
+    if text.is_empty() || is_old_truth(text) {
+        return format!("{text:?}");
+    }
     let read = serde_yaml::from_str::<Value>(&format!("k: {text}"));
     let read = read.ok().and_then(|map| map.get("k").cloned());
     match read {
-        Some(Value::String(back))
-            if back == text && !text.starts_with(['[', '{', '&', '*', '!', '%', '@', '`']) =>
-        {
-            text.to_owned()
-        }
+        _ if text.starts_with(['#', '[', '{', '&', '*', '!', '%', '@', '`']) => single(text),
+        Some(Value::String(back)) if back == text => text.to_owned(),
         Some(Value::Number(_) | Value::Bool(_) | Value::Null) => format!("{text:?}"),
-        _ => format!("'{}'", text.replace('\'', "''")),
+        _ => single(text),
+    }
+}
+
+fn single(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What older YAML took for true or false.
+fn is_old_truth(text: &str) -> bool {
+    matches!(
+        text.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn texts_are_quoted_as_by_go() {
+        for (text, shown) in [
+            ("plain words", "plain words"),
+            ("y", "\"y\""),
+            ("80", "\"80\""),
+            ("", "\"\""),
+            ("a: b", "'a: b'"),
+            ("#x", "'#x'"),
+            (" s ", "' s '"),
+            ("http://localhost:1/", "http://localhost:1/"),
+            ("sh -c 'a b'", "sh -c 'a b'"),
+        ] {
+            assert_eq!(quoted(text), shown);
+        }
     }
 }
