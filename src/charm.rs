@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
         // There is no agent to tell it to, and nothing may be printed.
         return ExitCode::FAILURE;
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let tools = Tools::new(context.tools.clone());
         let Ok(log) = juju::log::install(tools.clone()) else {
             return ExitCode::FAILURE;
@@ -99,7 +99,10 @@ pub fn main() -> ExitCode {
         } else {
             ExitCode::FAILURE
         }
-    })
+    });
+    // A name that is being resolved cannot be given up; nobody waits for it any more.
+    runtime.shutdown_background();
+    code
 }
 
 /// The time.

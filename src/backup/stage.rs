@@ -27,6 +27,11 @@ const DEADLINE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long `tar` may take to end after its last byte: it may still be writing to a slow disk.
 const ENDING: Duration = Duration::from_secs(15 * 60);
 
+/// The most that a member's headers and padding take in an archive.
+const PER_MEMBER: u64 = 16 * 1024;
+/// The most that the end of an archive takes: a whole record of tar's.
+const PER_ARCHIVE: u64 = 1024 * 1024;
+
 /// Proof that everything in the staging directory is authentic and complete.
 ///
 /// Holds the tokens of the messages it came from. Only [`stage`] makes it.
@@ -76,7 +81,9 @@ pub(super) async fn stage(
         let (sealed_out, sealed) = pipe();
         let (tar_out, tar_in) = pipe();
         let passphrase = Arc::clone(passphrase);
-        let opening = tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase));
+        let most = volume.content + volume.members * PER_MEMBER + PER_ARCHIVE;
+        let opening =
+            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
         let noting = tokio::task::spawn_blocking(move || note(opened, tar_out, digest));
         let (downloaded, opened, noted, unpacked) = tokio::join!(
             download(catalogue, &key, sealed_out),
@@ -134,8 +141,10 @@ fn open(
     source: PipeReader,
     mut out: PipeWriter,
     passphrase: &Passphrase,
+    most: u64,
 ) -> Result<Authenticated, RestoreError> {
-    let mut opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    let mut opened = opened.at_most(most);
     let mut buffer = vec![0; PIECE];
     // An error of reading is repeated by `authenticate`, under its own name.
     while let Ok(read @ 1..) = opened.read(&mut buffer) {

@@ -137,8 +137,23 @@ fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
     None
 }
 
+/// What Pebble said, by itself or about a command.
+fn pebble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a PebbleError> {
+    match within::<ExecError>(error) {
+        Some(ExecError::Pebble(error)) => Some(error),
+        Some(_) | None => within::<PebbleError>(error),
+    }
+}
+
 /// Sorts any error of the rooms below.
 pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
+    // These speak with the voice of what is in them, which for that reason is not found in the chain.
+    if let Some(RestoreError::Catalogue(inner)) = within(error) {
+        return sort(inner);
+    }
+    if let Some(RestoreError::Format(inner)) = within(error) {
+        return sort(inner);
+    }
     let cause = chain(error);
     if let Some(error) = within::<S3Error>(error) {
         return Failure::new(Kind::Operator, store_code(error), cause, error.hint());
@@ -146,8 +161,9 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     if let Some(error) = within::<OpenError>(error) {
         let hint = match error {
             OpenError::WrongPassphrase => {
-                "set the passphrase that the backup was made with: juju config <application> backup_passphrase=<passphrase>"
+                "set backup_passphrase to the passphrase that the backup was made with"
             }
+            OpenError::Read(_) => "see the cause, then try again",
             _ => "the backup is damaged or not one of this charm: restore another one",
         };
         return Failure::new(Kind::Operator, "decryption-failed", cause, hint);
@@ -156,7 +172,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         let hint = "list-backups shows which exist";
         return Failure::new(Kind::Operator, "backup-not-found", cause, hint);
     }
-    if let Some(error) = within::<PebbleError>(error) {
+    if let Some(error) = pebble(error) {
         if error.is_connection() {
             let hint = "wait until the unit is active, then try again";
             return Failure::new(Kind::Waiting, "container-not-ready", cause, hint);

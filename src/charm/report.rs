@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, info};
 
 use super::Charm;
@@ -14,21 +14,26 @@ use crate::juju::{Status, ToolError};
 const TICK: Duration = Duration::from_secs(5);
 const MEBI: f64 = 1024.0 * 1024.0;
 
-/// Does the work and tells how it goes.
+/// Does the work and tells how it goes, under the name of `task`.
 pub(super) async fn reported<T>(
     charm: &Charm,
+    task: &str,
     progress: watch::Receiver<Progress>,
     work: impl Future<Output = T>,
 ) -> T {
     tokio::select! {
         // The work is never dropped before its end; the telling may be, at any point: it only talks.
         outcome = work => outcome,
-        never = tell(charm, progress) => match never {},
+        never = tell(charm, task, progress) => match never {},
     }
 }
 
-async fn tell(charm: &Charm, mut progress: watch::Receiver<Progress>) -> std::convert::Infallible {
-    let mut tick = interval(TICK);
+async fn tell(
+    charm: &Charm,
+    task: &str,
+    mut progress: watch::Receiver<Progress>,
+) -> std::convert::Infallible {
+    let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told: Option<Phase> = None;
     let mut since = Instant::now();
@@ -40,7 +45,7 @@ async fn tell(charm: &Charm, mut progress: watch::Receiver<Progress>) -> std::co
             info!(phase = %now.phase, "phase");
         }
         let line = line(now, since.elapsed());
-        let status = Status::maintenance(format!("backup: {line}"));
+        let status = Status::maintenance(format!("{task}: {line}"));
         let told_both: Result<(), ToolError> = async {
             charm.tools.action_log(&line).await?;
             charm.tools.status_set(&status).await

@@ -71,6 +71,8 @@ where
     let ours = OURS.map(|target| (target, LevelFilter::DEBUG));
     let filter = Targets::new()
         .with_default(LevelFilter::WARN)
+        // These warn of what is no trouble here, and trace what they sign.
+        .with_target("aws_", LevelFilter::ERROR)
         .with_targets(ours);
     let layer = ToQueue(Arc::clone(&outlet)).with_filter(filter);
     let pump = tokio::spawn({

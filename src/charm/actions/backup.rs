@@ -116,6 +116,7 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     let (monitor, progress) = Monitor::new();
     let created = reported(
         charm,
+        "backup",
         progress,
         create_with(charm, &ready, started, copied, &monitor),
     )
@@ -278,7 +279,7 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
         healthy,
         &monitor,
     );
-    let restored = reported(charm, progress, work).await;
+    let restored = reported(charm, "restore", progress, work).await;
     let Restored {
         manifest,
         replaced,
