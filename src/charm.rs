@@ -23,11 +23,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
-use crate::juju::{Context, Event, Options, ToolError, Tools};
+use crate::juju::{Context, Event, Options, Status, ToolError, Tools};
 use crate::openpgp::{Passphrase, PassphraseError};
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
 use failure::Failure;
+use observe::Observation;
 
 /// Where Pebble of the workload listens, as Juju mounts it.
 const SOCKET: &str = "/charm/containers/synapse/pebble.socket";
@@ -144,21 +145,22 @@ impl Charm {
 
     /// Brings the unit to where it should be, and says where it is.
     async fn reconcile(&self) -> Result<(), CharmError> {
-        let seen = observe::observe(self).await?;
-        let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
-        let started = apply::apply(self, decision.steps).await?;
+        let (seen, hindrance, started) = self.bring_up().await?;
         let standing = standing::look(self, &seen, started).await;
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
         }
-        let status = standing::status(
-            self.application(),
-            &seen.options,
-            decision.hindrance,
-            &standing,
-        );
+        let status = standing::status(self.application(), &seen.options, hindrance, &standing);
         self.tools.status_set(&status).await?;
         Ok(())
+    }
+
+    /// Makes the steps that are due; gives what was seen before, what hinders Synapse, and whether it was started.
+    async fn bring_up(&self) -> Result<(Observation, Option<Status>, bool), CharmError> {
+        let seen = observe::observe(self).await?;
+        let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
+        let started = apply::apply(self, decision.steps).await?;
+        Ok((seen, decision.hindrance, started))
     }
 
     fn application(&self) -> &str {

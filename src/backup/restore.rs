@@ -211,14 +211,15 @@ fn remove_tree(path: &Path) -> io::Result<()> {
 
 /// Restores one backup.
 ///
-/// `healthy` is asked after the service was started, and answers once it is sure: nothing, or what is wrong.
+/// `bring_up` is called on the restored data: it starts the service, with whatever that needs, and answers once it is
+/// sure that it works, or with what is wrong.
 pub async fn restore(
     client: &pebble::Client,
     catalogue: &Catalogue,
     passphrase: &Arc<Passphrase>,
     id: &BackupId,
     place: &Place,
-    healthy: impl AsyncFn() -> Result<(), String>,
+    bring_up: impl AsyncFn() -> Result<(), String>,
     monitor: &Monitor,
 ) -> Result<Restored, RestoreError> {
     monitor.enter(Phase::Checking, 0);
@@ -269,12 +270,7 @@ pub async fn restore(
     };
 
     monitor.enter(Phase::Starting, 0);
-    let started = client.start(&service, STARTING).await;
-    let verdict = match started {
-        Ok(_) => healthy().await,
-        Err(error) => Err(error.to_string()),
-    };
-    if let Err(reason) = verdict {
+    if let Err(reason) = bring_up().await {
         if let Err(error) = client.stop(&service, STOPPING).await {
             tracing::warn!(%error, "could not stop the service before taking the swap back");
         }

@@ -91,11 +91,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A fragment as a sentence: a capital, a full stop. A name, such as `secret-key`, keeps its first letter.
+/// A fragment as a sentence: a capital, a full stop. A name or a command keeps its first letter.
 fn sentence_of(fragment: &str) -> String {
     let word = fragment.split_whitespace().next().unwrap_or_default();
     let mut letters = fragment.chars();
-    let first: String = match word.chars().all(char::is_alphabetic) {
+    let first: String = match word != "juju" && word.chars().all(char::is_alphabetic) {
         true => letters
             .next()
             .into_iter()

@@ -23,6 +23,29 @@ const RESTORE: &str = "Error Restoring Backup.";
 /// Room that must stay free on the volume beside the copy of the database.
 const RESERVE: u64 = 16 * 1024 * 1024;
 
+/// Which of the two it is.
+#[derive(Clone, Copy)]
+enum Task {
+    Create,
+    Restore,
+}
+
+impl Task {
+    /// The Python charm's leading phrases: for anything, and for the S3 configuration.
+    fn leads(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Create => (
+                CREATE,
+                "Wrong S3 configuration on create backup action. Check S3 integration.",
+            ),
+            Self::Restore => (
+                RESTORE,
+                "Wrong S3 configuration on restore backup action. Check S3 integration.",
+            ),
+        }
+    }
+}
+
 /// What both actions need, checked.
 struct Ready {
     catalogue: Catalogue,
@@ -32,11 +55,8 @@ struct Ready {
 }
 
 /// Checks everything at once and tells all that is wrong.
-async fn ready(
-    charm: &Charm,
-    lead: &'static str,
-    store_lead: &'static str,
-) -> Result<Ready, Failure> {
+async fn ready(charm: &Charm, task: Task) -> Result<Ready, Failure> {
+    let (lead, store_lead) = task.leads();
     let observation = observe::observe(charm).await.map_err(led(lead))?;
     let mut findings = Vec::new();
     let mut note = |failure: Failure| findings.push(failure);
@@ -75,10 +95,16 @@ async fn ready(
             later,
         ));
     }
-    let server_name = observation
+    let served = observation
         .volume
         .as_ref()
         .and_then(|volume| volume.server_name.clone());
+    let wanted = || ServerName::parse(observation.options.text("server_name")?).ok();
+    let server_name = match task {
+        Task::Create => served,
+        // All may be lost: then the server is the one that the operator named.
+        Task::Restore => served.or_else(wanted),
+    };
     if observation.volume.is_some() && server_name.is_none() {
         let hint = format!(
             "juju config {} server_name=<domain>, and wait until the unit is active",
@@ -86,7 +112,7 @@ async fn ready(
         );
         note(waiting(
             "synapse-never-started",
-            "Synapse has never started here",
+            "there is no database on the volume: Synapse has never started here",
             &hint,
         ));
     }
@@ -109,8 +135,7 @@ async fn ready(
 pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
-    let lead = "Wrong S3 configuration on create backup action. Check S3 integration.";
-    let ready = ready(charm, CREATE, lead).await?;
+    let ready = ready(charm, Task::Create).await?;
     let copied = room_for_copy(&ready.volume)?;
 
     let (monitor, progress) = Monitor::new();
@@ -251,8 +276,7 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
     leading(charm, charm.leader(RESTORE).await?, "restore-backup")?;
     let id = parse_id(id)?;
     let started = now();
-    let lead = "Wrong S3 configuration on restore backup action. Check S3 integration.";
-    let ready = ready(charm, RESTORE, lead).await?;
+    let ready = ready(charm, Task::Restore).await?;
     let place = backup::Place {
         here: ready.volume.here.clone(),
         there: synapse::DATA.to_owned(),
@@ -264,11 +288,11 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
         server_name: ready.server_name.to_string(),
     };
     let (monitor, progress) = Monitor::new();
-    let healthy = async || {
-        charm
-            .healthy(STARTING)
-            .await
-            .map_err(|error| failure::chain(&error))
+    let bring_up = async || {
+        let brought_up = charm.bring_up().await;
+        brought_up.map_err(|error| failure::chain(&error))?;
+        let healthy = charm.healthy(STARTING).await;
+        healthy.map_err(|error| failure::chain(&error))
     };
     let work = backup::restore(
         &charm.client,
@@ -276,7 +300,7 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
         &ready.passphrase,
         &id,
         &place,
-        healthy,
+        bring_up,
         &monitor,
     );
     let restored = reported(charm, "restore", progress, work).await;
