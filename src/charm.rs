@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::juju::{Context, Event, Options, Status, ToolError, Tools};
 use crate::openpgp::{Passphrase, PassphraseError};
@@ -121,7 +121,11 @@ impl Charm {
         match &self.context.event {
             Event::Action(action) => {
                 actions::run(self, &action.name).await?;
-                self.reconcile().await
+                // The action has had its answer, which an exit code other than 0 would replace.
+                if let Err(error) = self.reconcile().await {
+                    warn!("{}", failure::chain(&error));
+                }
+                Ok(())
             }
             // The unit is going: nothing is started, and what runs is stopped with its container.
             Event::Stop | Event::Remove => Ok(()),

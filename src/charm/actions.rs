@@ -1,11 +1,14 @@
 //! Actions: parameters to use case, outcome to results.
 
-mod backup;
+mod create;
 mod listing;
+mod ready;
 mod register;
+mod restore;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
 
@@ -38,9 +41,9 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     let parameters = Parameters(charm.tools.action_get().await?);
     info!(action = name, "action started");
     let outcome = match name {
-        "create-backup" => backup::create(charm).await,
+        "create-backup" => create::create(charm).await,
         "list-backups" => listing::list(charm).await,
-        "restore-backup" => backup::restore(charm, parameters.text("backup-id")).await,
+        "restore-backup" => restore::restore(charm, parameters.text("backup-id")).await,
         "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,
         "register-user" => {
             register::register(charm, parameters.text("username"), parameters.flag("admin")).await
@@ -84,4 +87,9 @@ fn leading(charm: &Charm, leader: bool, action: &'static str) -> Result<(), Fail
 /// Puts the Python charm's leading phrase before whatever went wrong.
 fn led<E: std::error::Error + 'static>(lead: &'static str) -> impl Fn(E) -> Failure {
     move |error| failure::sort(&error).led_by(lead)
+}
+
+/// The time between two moments, for a result.
+fn seconds(started: Timestamp, ended: Timestamp) -> String {
+    format!("{:.1}", ended.duration_since(started).as_secs_f64())
 }

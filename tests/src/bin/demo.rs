@@ -5,7 +5,7 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use harness::demo::{Story, remarks};
 use harness::parts;
 use harness::world::World;

@@ -6,14 +6,17 @@
 use anyhow::{Context, Result};
 use harness::pod::{Bridge, Pod};
 
-const USAGE: &str = "usage: pod-bridge PORT WORKLOAD [KEEPER] | guest PORT WORKLOAD GUEST | lend POD WORDS...";
+const USAGE: &str =
+    "usage: pod-bridge PORT WORKLOAD [KEEPER] | guest PORT WORKLOAD GUEST | lend POD WORDS...";
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["lend", pod, words @ ..] => Err(Pod::lend(pod.as_ref(), words)),
-        ["guest", port, workload, guest] => bridge(port, workload)?.with_guest(number(guest)?).run(),
+        ["guest", port, workload, guest] => {
+            bridge(port, workload)?.with_guest(number(guest)?).run()
+        }
         [port, workload] => bridge(port, workload)?.run(),
         [port, workload, keeper] => bridge(port, workload)?.with_keeper(number(keeper)?).run(),
         _ => anyhow::bail!(USAGE),

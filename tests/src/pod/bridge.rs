@@ -30,19 +30,30 @@ pub struct Bridge {
 impl Bridge {
     /// A bridge to a port of the workload whose first process this is.
     pub fn to(port: u16, workload: i32) -> Self {
-        Self { port, workload, keeper: None, guest: None }
+        Self {
+            port,
+            workload,
+            keeper: None,
+            guest: None,
+        }
     }
 
     /// The same, ending the workload when the keeper ends.
     #[must_use]
     pub fn with_keeper(self, keeper: i32) -> Self {
-        Self { keeper: Some(keeper), ..self }
+        Self {
+            keeper: Some(keeper),
+            ..self
+        }
     }
 
     /// The same, ending with the guest.
     #[must_use]
     pub fn with_guest(self, guest: i32) -> Self {
-        Self { guest: Some(guest), ..self }
+        Self {
+            guest: Some(guest),
+            ..self
+        }
     }
 
     /// Carries connections from the listener on standard input to the port, until the workload ends.
@@ -71,7 +82,12 @@ impl Bridge {
         };
         let mut handles = vec![workload_handle];
         if let Some(guest) = self.guest {
-            let Some(guest) = Process::of(guest).ok().map(|guest| guest.handle()).transpose()?.flatten() else {
+            let Some(guest) = Process::of(guest)
+                .ok()
+                .map(|guest| guest.handle())
+                .transpose()?
+                .flatten()
+            else {
                 return Ok(());
             };
             handles.push(guest);

@@ -22,7 +22,11 @@ pub(super) fn lending(pod: &Path, entering: &Command) -> Command {
     // When the program is missing, the command fails when it is run, and names it.
     let bridge = parts::program("pod-bridge").unwrap_or_else(|_| "pod-bridge".into());
     let mut command = Command::new(bridge);
-    command.arg("lend").arg(pod).arg(entering.get_program()).args(entering.get_args());
+    command
+        .arg("lend")
+        .arg(pod)
+        .arg(entering.get_program())
+        .args(entering.get_args());
     command
 }
 
@@ -35,7 +39,8 @@ impl Pod {
         if let Err(error) = take(directory) {
             return error;
         }
-        Error::new(Command::new(program).args(arguments).exec()).context(format!("failed to run {program}"))
+        Error::new(Command::new(program).args(arguments).exec())
+            .context(format!("failed to run {program}"))
     }
 }
 
@@ -48,13 +53,19 @@ fn take(directory: &Path) -> Result<()> {
     let lock = lock()?;
     let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, WORKLOAD_PORT)) {
         Ok(listener) => listener,
-        Err(error) => bail!("port {WORKLOAD_PORT} of this machine is taken ({error}): stop what listens there"),
+        Err(error) => bail!(
+            "port {WORKLOAD_PORT} of this machine is taken ({error}): stop what listens there"
+        ),
     };
     container
         .enter(&["net"], Path::new("/"))
         .arg(parts::program("pod-bridge")?)
         .arg("guest")
-        .args([WORKLOAD_PORT.to_string(), workload.id().to_string(), std::process::id().to_string()])
+        .args([
+            WORKLOAD_PORT.to_string(),
+            workload.id().to_string(),
+            std::process::id().to_string(),
+        ])
         .env_clear()
         .stdin(OwnedFd::from(listener))
         // Nothing is printed there: whoever holds the lock's file holds the lock.
@@ -68,7 +79,10 @@ fn take(directory: &Path) -> Result<()> {
 
 /// Waits until the port is free for us.
 fn lock() -> Result<File> {
-    let path = std::env::temp_dir().join(format!("pod-port-{WORKLOAD_PORT}-of-{}.lock", rustix::process::getuid().as_raw()));
+    let path = std::env::temp_dir().join(format!(
+        "pod-port-{WORKLOAD_PORT}-of-{}.lock",
+        rustix::process::getuid().as_raw()
+    ));
     let file = OpenOptions::new().create(true).append(true).open(&path);
     let file = file.with_context(|| format!("failed to open {}", path.display()))?;
     flock(&file, FlockOperation::LockExclusive).context("failed to wait for the port")?;
