@@ -47,6 +47,15 @@ struct Charm {
     homeserver: Homeserver,
 }
 
+/// Whose swap of data it is, if one is found open.
+#[derive(Clone, Copy)]
+enum Swap {
+    /// Made by this very process, and whole.
+    Own,
+    /// Left open by a process that was killed.
+    Foreign,
+}
+
 /// Why a wake-up failed: the hook is then retried by Juju.
 #[derive(Debug, thiserror::Error)]
 enum CharmError {
@@ -149,7 +158,7 @@ impl Charm {
 
     /// Brings the unit to where it should be, and says where it is.
     async fn reconcile(&self) -> Result<(), CharmError> {
-        let (seen, hindrance, started) = self.bring_up().await?;
+        let (seen, hindrance, started) = self.bring_up(Swap::Foreign).await?;
         let standing = standing::look(self, &seen, started).await;
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
@@ -160,8 +169,14 @@ impl Charm {
     }
 
     /// Makes the steps that are due; gives what was seen before, what hinders Synapse, and whether it was started.
-    async fn bring_up(&self) -> Result<(Observation, Option<Status>, bool), CharmError> {
-        let seen = observe::observe(self).await?;
+    async fn bring_up(
+        &self,
+        swap: Swap,
+    ) -> Result<(Observation, Option<Status>, bool), CharmError> {
+        let mut seen = observe::observe(self).await?;
+        if let (Swap::Own, Some(volume)) = (swap, &mut seen.volume) {
+            volume.cut_off = false;
+        }
         let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
         let started = apply::apply(self, decision.steps).await?;
         Ok((seen, decision.hindrance, started))

@@ -1,15 +1,16 @@
 //! Restores a backup: checked, staged and authenticated while the service runs; then stopped, swapped and started.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::format::{FormatError, Inventory, Manifest};
+use jiff::Timestamp;
+
+use super::format::{FormatError, Inventory};
 use super::stage::{inventory, stage};
 use super::swap::{SwapError, swap};
-use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase};
+use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, Place};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -23,32 +24,15 @@ const RESERVE: u64 = 16 * 1024 * 1024;
 /// What a file or directory takes beyond its content.
 const PER_MEMBER: u64 = 4096;
 
-/// Where a backup is restored to, and what has to stand still meanwhile.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The data directory as this process sees it.
-    pub here: PathBuf,
-    /// The data directory as the workload sees it, absolute.
-    pub there: String,
-    /// Name below the data directory of the private directory for staging and for what was replaced.
-    pub private: &'static str,
-    /// Owner of the data.
-    pub user_id: u32,
-    /// Group of the data.
-    pub group_id: u32,
-    /// Lists what a restore replaces below a data directory, the live or the staged one.
-    pub replaced: fn(&Path) -> io::Result<Vec<PathBuf>>,
-    /// The service that must not run while files are swapped.
-    pub service: String,
-    /// The server whose backups may be restored here.
-    pub server_name: String,
-}
-
 /// A restore that was made.
 #[derive(Debug)]
 pub struct Restored {
-    /// What was restored.
-    pub manifest: Manifest,
+    /// When the backup was finished.
+    pub finished: Timestamp,
+    /// Files and directories restored.
+    pub members: u64,
+    /// Bytes of file contents.
+    pub content: u64,
     /// Where the data that was replaced now lies in the workload; `None` when there was none.
     pub replaced: Option<String>,
     /// How long the service did not answer.
@@ -79,9 +63,9 @@ pub enum RestoreError {
     /// The archive in a volume is not one that may be unpacked.
     #[error("failed to read the archive")]
     Archive(#[from] archive::ArchiveError),
-    /// A volume is sealed with the passphrase, but is not the one that the inventory names.
-    #[error("{0} is not the volume that the inventory of this backup names")]
-    OtherVolume(String),
+    /// An object is sealed with the passphrase, but is not the one that this backup names.
+    #[error("{0} is not the object that this backup names")]
+    OtherObject(String),
     /// The volumes hold other members than the inventory lists.
     #[error("the volumes hold {unpacked} members, and not the {expected} that the inventory lists")]
     OtherMembers {
@@ -144,71 +128,6 @@ pub enum RestoreError {
     },
 }
 
-impl Place {
-    fn private(&self) -> PathBuf {
-        self.here.join(self.private)
-    }
-
-    fn staging(&self) -> PathBuf {
-        self.private().join("staging")
-    }
-
-    /// The staging directory as the workload sees it.
-    pub(super) fn staging_in_workload(&self) -> String {
-        format!("{}/{}/staging", self.there, self.private)
-    }
-
-    /// The live data directory.
-    pub(super) fn live(&self) -> PathBuf {
-        self.here.clone()
-    }
-
-    /// The staged data directory: member names begin with the workload's path.
-    pub(super) fn staged(&self) -> PathBuf {
-        self.staging().join(self.there.trim_start_matches('/'))
-    }
-
-    /// Where what is replaced goes.
-    pub(super) fn aside(&self) -> PathBuf {
-        self.private().join("replaced")
-    }
-
-    /// Bytes that may still be written to the data volume.
-    pub fn available(&self) -> io::Result<u64> {
-        let volume = rustix::fs::statvfs(&self.here)?;
-        Ok(volume.f_bavail * volume.f_frsize)
-    }
-
-    /// Makes an empty staging directory that only the data's owner can enter.
-    fn prepare(&self) -> Result<(), RestoreError> {
-        let staging = self.staging();
-        let made = remove_tree(&staging)
-            .and_then(|()| own_directory(&self.private(), self))
-            .and_then(|()| own_directory(&staging, self));
-        made.map_err(|source| RestoreError::Staging {
-            path: staging,
-            source,
-        })
-    }
-}
-
-/// Makes a directory of mode 0700 that belongs to the data's owner; one that is there is taken over.
-fn own_directory(path: &Path, place: &Place) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, chown};
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => (),
-    }
-    chown(path, Some(place.user_id), Some(place.group_id))
-}
-
-fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 /// Restores one backup.
 ///
 /// `bring_up` is called on the restored data: it starts the service, with whatever that needs, and answers once it is
@@ -223,14 +142,15 @@ pub async fn restore(
     monitor: &Monitor,
 ) -> Result<Restored, RestoreError> {
     monitor.enter(Phase::Checking, 0);
+    // What an earlier run left would be counted as taken.
+    place.clear_staging()?;
     let manifest = catalogue.manifest(id).await?;
-    let (inventory, message) =
-        inventory(catalogue, passphrase, id, &manifest.inventory.name).await?;
+    let (inventory, message) = inventory(catalogue, passphrase, &manifest).await?;
     check(&inventory, place)?;
-    place.prepare()?;
+    place.prepare_staging()?;
 
     monitor.enter(Phase::Staging, inventory.members.content);
-    let staged = match stage(
+    let staged = stage(
         client,
         catalogue,
         passphrase,
@@ -238,33 +158,33 @@ pub async fn restore(
         place,
         monitor,
     )
-    .await
-    {
+    .await;
+    let staged = match staged {
         Ok(staged) => staged,
         Err(error) => {
-            if let Err(error) = remove_tree(&place.staging()) {
-                tracing::warn!(%error, "staging stays on the data volume");
-            }
+            note(
+                place.clear_staging(),
+                "what was staged stays on the data volume",
+            );
             return Err(error);
         }
     };
-    sync(&place.staging())?;
-    clear_aside(place)?;
+    place.sync_staging()?;
 
     monitor.enter(Phase::Swapping, 0);
-    let service = [place.service.as_str()];
     let stopped = Instant::now();
+    let service = [place.service.as_str()];
+    place.open_swap()?;
     if let Err(source) = client.stop(&service, STOPPING).await {
+        note(place.cancel_swap(), "the swap that was not made stays open");
         start(client, &service).await;
-        return Err(RestoreError::Stop {
-            service: place.service.clone(),
-            source,
-        });
+        let service = place.service.clone();
+        return Err(RestoreError::Stop { service, source });
     }
     let swapped = match swap(place, &staged) {
         Ok(swapped) => swapped,
-        Err(error) => {
-            start(client, &service).await;
+        Err((error, undone)) => {
+            take_back(client, place, undone).await;
             return Err(error.into());
         }
     };
@@ -274,21 +194,38 @@ pub async fn restore(
         if let Err(error) = client.stop(&service, STOPPING).await {
             tracing::warn!(%error, "could not stop the service before taking the swap back");
         }
-        swapped.undo();
-        start(client, &service).await;
+        take_back(client, place, swapped.undo()).await;
         return Err(RestoreError::Unhealthy { reason });
     }
-    let replaced = swapped
-        .replaced_anything(&place.aside())
-        .then(|| format!("{}/{}/replaced", place.there, place.private));
-    if let Err(error) = remove_tree(&place.staging()) {
-        tracing::warn!(%error, "the empty staging directory stays");
-    }
+    let replaced = swapped.replaced_anything(&place.aside());
+    place.close_swap()?;
     Ok(Restored {
-        manifest,
-        replaced,
+        finished: manifest.finished,
+        members: inventory.members.count,
+        content: inventory.members.content,
+        replaced: replaced.then(|| place.replaced_in_workload()),
         downtime: stopped.elapsed(),
     })
+}
+
+/// Ends a swap that was taken back, and lets the service run on the old data.
+///
+/// What could not be taken back leaves the swap open: nothing is started on half of two servers.
+async fn take_back(client: &pebble::Client, place: &Place, undone: bool) {
+    if undone {
+        note(
+            place.cancel_swap(),
+            "the swap that was taken back stays open",
+        );
+        start(client, &[place.service.as_str()]).await;
+    }
+}
+
+/// Logs trouble on the way out of a failure, whose own error is the one to report.
+fn note(outcome: Result<(), RestoreError>, what: &str) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "{what}");
+    }
 }
 
 /// Everything that can be known to be wrong before anything is downloaded or stopped.
@@ -300,33 +237,11 @@ fn check(inventory: &Inventory, place: &Place) -> Result<(), RestoreError> {
         });
     }
     let needed = inventory.members.content + inventory.members.count * PER_MEMBER + RESERVE;
-    let available = place.available().map_err(|source| RestoreError::Staging {
-        path: place.here.clone(),
-        source,
-    })?;
+    let available = place.available()?;
     if needed > available {
         return Err(RestoreError::NoSpace { needed, available });
     }
     Ok(())
-}
-
-/// Removes what the restore before this one replaced: only one such tree is kept.
-fn clear_aside(place: &Place) -> Result<(), RestoreError> {
-    let aside = place.aside();
-    let cleared = remove_tree(&aside).and_then(|()| own_directory(&aside, place));
-    cleared.map_err(|source| RestoreError::Staging {
-        path: aside,
-        source,
-    })
-}
-
-/// Makes sure that what was staged is on the disk before anything relies on it.
-fn sync(staging: &Path) -> Result<(), RestoreError> {
-    let synced = fs::File::open(staging).and_then(|directory| Ok(rustix::fs::syncfs(&directory)?));
-    synced.map_err(|source| RestoreError::Staging {
-        path: staging.to_owned(),
-        source,
-    })
 }
 
 /// Starts the service again on the way out of a failure, whose own error is the one to report.

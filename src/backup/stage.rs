@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use super::format::{Inventory, MemberDigest, Members};
 use super::pipe::{Counter, PIECE, PipeReader, PipeWriter, broken, is_echo, pipe};
-use super::restore::{Place, RestoreError};
-use super::{BackupId, Catalogue, Monitor};
+use super::restore::RestoreError;
+use super::{Catalogue, Manifest, Monitor, Place};
 use crate::archive::{self, Sha256Hex};
 use crate::openpgp::{self, Authenticated, Passphrase};
 use crate::pebble;
@@ -43,25 +43,29 @@ pub(super) struct Staged {
 pub(super) async fn inventory(
     catalogue: &Catalogue,
     passphrase: &Arc<Passphrase>,
-    id: &BackupId,
-    name: &str,
+    manifest: &Manifest,
 ) -> Result<(Inventory, Authenticated), RestoreError> {
     let (out, sealed) = pipe();
     let passphrase = Arc::clone(passphrase);
-    let place = id.clone();
+    let place = manifest.id.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let mut opened = openpgp::open(sealed, &passphrase).map_err(RestoreError::Open)?;
         let read = Inventory::read(io::BufReader::new(&mut opened), &place);
-        // What the message says counts only after its end was checked; a forged one is told as forged, not as malformed.
+        // What the message says counts only after its end was checked: a forged one is told as forged.
         let message = opened.authenticate().map_err(RestoreError::Open)?;
         Ok((read?, message))
     });
-    let key = Catalogue::key(id, name);
+    let document = &manifest.inventory;
+    let key = Catalogue::key(&manifest.id, &document.name);
     let (downloaded, opened) = tokio::join!(download(catalogue, &key, out), joined(reading));
-    match (downloaded, opened) {
-        (Ok(_), Ok(opened)) => Ok(opened),
-        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()])),
+    let (object, opened) = match (downloaded, opened) {
+        (Ok(object), Ok(opened)) => (object, opened),
+        (downloaded, opened) => return Err(cause([downloaded.err(), opened.err()])),
+    };
+    if object != (document.size, document.sha256.clone()) {
+        return Err(RestoreError::OtherObject(document.name.clone()));
     }
+    Ok(opened)
 }
 
 /// Unpacks every volume into `place.staging`, which is there and empty.
@@ -103,7 +107,7 @@ pub(super) async fn stage(
             }
         };
         if object != (volume.size, volume.sha256.clone()) {
-            return Err(RestoreError::OtherVolume(volume.name.clone()));
+            return Err(RestoreError::OtherObject(volume.name.clone()));
         }
         messages.push(message);
         digest = noted;

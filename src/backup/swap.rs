@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use super::restore::Place;
+use super::Place;
 use super::stage::Staged;
 
 /// One rename, relative to nothing: both paths are as this process sees them.
@@ -32,28 +32,26 @@ pub struct SwapError {
 }
 
 /// Moves what is live aside and what is staged in. Asks for the proof that all of it is authentic.
-pub(super) fn swap(place: &Place, _proof: &Staged) -> Result<Swapped, SwapError> {
+///
+/// An error comes with whether everything that had been moved could be moved back.
+pub(super) fn swap(place: &Place, _proof: &Staged) -> Result<Swapped, (SwapError, bool)> {
     let (live, staged, aside) = (place.live(), place.staged(), place.aside());
-    let step = |from: &Path, to: &Path| Move {
-        from: from.to_owned(),
-        to: to.to_owned(),
-    };
     let listed = |root: &Path| {
-        (place.replaced)(root).map_err(|source| SwapError {
-            failed: step(&staged, &live),
-            source,
+        (place.replaced)(root).map_err(|source| {
+            let failed = Move {
+                from: staged.clone(),
+                to: live.to_owned(),
+            };
+            (SwapError { failed, source }, true)
         })
     };
-    let moves = plan(&live, &staged, &aside, &listed(&live)?, &listed(&staged)?);
+    let moves = plan(live, &staged, &aside, &listed(live)?, &listed(&staged)?);
 
     let mut swapped = Swapped { made: Vec::new() };
     for next in moves {
-        if let Err(source) = make(&next, &live, place) {
-            swapped.undo();
-            return Err(SwapError {
-                failed: next,
-                source,
-            });
+        if let Err(source) = make(&next, live, place) {
+            let failed = next;
+            return Err((SwapError { failed, source }, swapped.undo()));
         }
         swapped.made.push(next);
     }
@@ -86,16 +84,19 @@ fn make(step: &Move, live: &Path, place: &Place) -> io::Result<()> {
 }
 
 impl Swapped {
-    /// Moves everything back, last first.
+    /// Moves everything back, last first, and tells whether all of it could be.
     ///
-    /// A move that cannot be taken back is logged with both its names: nothing is deleted here, so a person can finish it.
-    pub(super) fn undo(self) {
+    /// A move that cannot be taken back is logged with both its names: nothing is deleted, so a person can finish it.
+    pub(super) fn undo(self) -> bool {
+        let mut undone = true;
         for step in self.made.into_iter().rev() {
             if let Err(error) = fs::rename(&step.to, &step.from) {
                 let (from, to) = (step.to.display(), step.from.display());
                 tracing::error!(%from, %to, %error, "could not move back");
+                undone = false;
             }
         }
+        undone
     }
 
     /// Whether anything was there before.

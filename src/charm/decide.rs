@@ -100,6 +100,14 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         return Ok(Decision { steps, hindrance });
     };
 
+    if volume.cut_off {
+        // Half of this server and half of another may lie there: neither may run, and nothing is written.
+        let text =
+            format!("restore was cut off: juju run {application}/leader restore-backup again");
+        let hindrance = Some(Status::blocked(text));
+        return Ok(Decision { steps, hindrance });
+    }
+
     workload(&mut steps, volume, &settings, fill)?;
     let wanted = layer::layer(&settings.homeserver_yaml()?, &log_config()?);
     let running = |name: &str| {

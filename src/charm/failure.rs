@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::backup::{CatalogueError, CreateError, RestoreError};
+use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
 use crate::openpgp::{OpenError, PassphraseError};
 use crate::pebble::{ExecError, PebbleError};
 use crate::s3::{self, S3Error};
 use crate::synapse::data::SnapshotError;
+use crate::synapse::register::{RegisterError, UsernameError};
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +195,42 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     if let Some(RestoreError::NoSpace { .. }) = within(error) {
         let hint = "give the storage data more room";
         return Failure::new(Kind::Operator, "no-space", cause, hint);
+    }
+    if let Some(error) = within::<FormatError>(error) {
+        let (code, hint) = match error {
+            FormatError::Newer { .. } => (
+                "format-newer",
+                "refresh the charm to the version that made it",
+            ),
+            FormatError::Malformed { .. }
+            | FormatError::Foreign { .. }
+            | FormatError::Misplaced { .. } => ("backup-damaged", "restore another backup"),
+        };
+        return Failure::new(Kind::Operator, code, cause, hint);
+    }
+    if within::<UsernameError>(error).is_some() {
+        return Failure::new(
+            Kind::Operator,
+            "username-invalid",
+            cause,
+            "choose another user name",
+        );
+    }
+    if let Some(error) = within::<RegisterError>(error) {
+        let (kind, code, hint) = match error {
+            RegisterError::Exists(_) => (Kind::Operator, "user-exists", "choose another user name"),
+            RegisterError::Username { .. } => (
+                Kind::Operator,
+                "username-invalid",
+                "choose another user name",
+            ),
+            RegisterError::Secret => (Kind::Fault, "registration-refused", "see juju debug-log"),
+            RegisterError::Api(_) => {
+                let hint = "wait until the unit is active, then try again";
+                (Kind::Waiting, "synapse-not-answering", hint)
+            }
+        };
+        return Failure::new(kind, code, cause, hint);
     }
     if within::<SnapshotError>(error).is_some() {
         return Failure::new(Kind::Fault, "snapshot-failed", cause, "see juju debug-log");

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+use super::PRIVATE;
+use crate::backup::swap_was_cut_off;
 use crate::synapse::{GID, ServerName, UID, config};
 
 /// A configuration is a few kilobytes; a larger file is none.
@@ -25,6 +27,8 @@ pub(crate) struct Volume {
     pub(crate) configuration: Option<String>,
     /// The log configuration beside it.
     pub(crate) log_configuration: Option<String>,
+    /// Whether a restore was cut off while it swapped data.
+    pub(crate) cut_off: bool,
     /// The server whose database lies here: it cannot be renamed any more.
     pub(crate) server_name: Option<ServerName>,
 }
@@ -53,6 +57,7 @@ impl Volume {
             log_configuration: read(&here.join("log.config"))?,
             configuration,
             server_name,
+            cut_off: swap_was_cut_off(&here.join(PRIVATE)),
             here,
         })
     }

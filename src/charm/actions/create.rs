@@ -22,6 +22,9 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
     let ready = ready(charm, Task::Create).await?;
+    let snapshot = ready.volume.here.join(PRIVATE).join("snapshot");
+    // What a killed run left would be counted as taken.
+    volume::remove(&snapshot);
     let copied = room_for_copy(&ready.volume)?;
 
     let (monitor, progress) = Monitor::new();
@@ -33,7 +36,7 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     )
     .await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
-    volume::remove(&ready.volume.here.join(PRIVATE).join("snapshot"));
+    volume::remove(&snapshot);
     let Created { manifest, retries } = created?;
 
     let warnings = manifest.warnings.join("\n");
@@ -97,7 +100,6 @@ async fn create_with(
         .join(PRIVATE)
         .join("snapshot")
         .join(relative(synapse::DATA));
-    volume::remove(&here.join(PRIVATE).join("snapshot"));
     volume::own_directories(here, &place).map_err(led(CREATE))?;
     let copy = format!("{root}{}/homeserver.db", synapse::DATA);
     let snapshot = data::snapshot(&charm.client, &copy)

@@ -97,6 +97,18 @@ pub(super) async fn ready(charm: &Charm, task: Task) -> Result<Ready, Failure> {
         // All may be lost: then the server is the one that the operator named.
         Task::Restore => served.or_else(wanted),
     };
+    let cut_off = observation
+        .volume
+        .as_ref()
+        .is_some_and(|volume| volume.cut_off);
+    if let (Task::Create, true) = (task, cut_off) {
+        let cause = "a restore was cut off, so the data here may be half of two servers";
+        let hint = format!(
+            "juju run {}/leader restore-backup backup-id=...",
+            charm.application()
+        );
+        note(Failure::new(Kind::Operator, "restore-cut-off", cause, hint).led_by(lead));
+    }
     if observation.volume.is_some() && server_name.is_none() {
         let hint = format!(
             "juju config {} server_name=<domain>, and wait until the unit is active",

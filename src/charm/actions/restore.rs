@@ -6,7 +6,7 @@ use super::{Results, leading, led, seconds};
 use crate::backup::{self, Monitor, Restored};
 use crate::charm::failure::{self, Failure};
 use crate::charm::report::reported;
-use crate::charm::{Charm, PRIVATE, STARTING, now};
+use crate::charm::{Charm, PRIVATE, STARTING, Swap, now};
 use crate::synapse::{self, data};
 
 pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure> {
@@ -26,7 +26,7 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
     };
     let (monitor, progress) = Monitor::new();
     let bring_up = async || {
-        let brought_up = charm.bring_up().await;
+        let brought_up = charm.bring_up(Swap::Own).await;
         brought_up.map_err(|error| failure::chain(&error))?;
         let healthy = charm.healthy(STARTING).await;
         healthy.map_err(|error| failure::chain(&error))
@@ -42,7 +42,9 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
     );
     let restored = reported(charm, "restore", progress, work).await;
     let Restored {
-        manifest,
+        finished,
+        members,
+        content,
         replaced,
         downtime,
     } = restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))?;
@@ -50,9 +52,9 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("backup-id".to_owned(), id.to_string()),
-        ("backup-finished".to_owned(), manifest.finished.to_string()),
-        ("content".to_owned(), manifest.content.to_string()),
-        ("files".to_owned(), manifest.members.to_string()),
+        ("backup-finished".to_owned(), finished.to_string()),
+        ("content".to_owned(), content.to_string()),
+        ("files".to_owned(), members.to_string()),
         ("seconds".to_owned(), seconds(started, now())),
         (
             "seconds-down".to_owned(),

@@ -23,6 +23,7 @@ fn fresh() -> Observation {
             configuration: None,
             log_configuration: None,
             server_name: None,
+            cut_off: false,
         }),
         container: Some(Container {
             plan: Plan::default(),
@@ -240,4 +241,14 @@ fn follower_asks_for_nothing() {
         asked: false,
     };
     assert_eq!(told(&seen), "");
+}
+
+#[test]
+fn after_a_restore_that_was_cut_off_nothing_is_written_or_started() {
+    let mut seen = fresh();
+    seen.volume.as_mut().unwrap().cut_off = true;
+    insta::assert_snapshot!(told(&seen), @r"
+    open port 8008
+    blocked: restore was cut off: juju run synapse/leader restore-backup again
+    ");
 }
