@@ -42,10 +42,10 @@ async fn ready(
     let mut note = |failure: Failure| findings.push(failure);
 
     let catalogue = match store::catalogue(charm, &observation.backup) {
-        Ok(catalogue) => match catalogue.probe().await {
+        Ok(catalogue) => match store::probe(charm, &catalogue).await {
             Ok(()) => Some(catalogue),
-            Err(error) => {
-                note(failure::sort(&error).led_by(store_lead));
+            Err(failure) => {
+                note(failure.led_by(store_lead));
                 None
             }
         },
