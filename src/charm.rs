@@ -17,6 +17,7 @@ mod volume;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ struct Charm {
     tools: Tools,
     client: pebble::Client,
     homeserver: Homeserver,
+    /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
+    refused: OnceLock<Failure>,
 }
 
 /// Whose swap of data it is, if one is found open.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         let charm = Charm {
             client: pebble::Client::new(Path::new(SOCKET)),
             homeserver: Homeserver::local(),
+            refused: OnceLock::new(),
             context,
             tools,
         };

@@ -66,8 +66,8 @@ async fn place(charm: &Charm, relation: &BackupRelation) -> Option<(&'static str
     match store::catalogue(charm, relation) {
         Err(failure) => Some((INVALID, failure)),
         Ok(catalogue) => {
-            let error = catalogue.probe().await.err()?;
-            Some((INACCESSIBLE, failure::sort(&error)))
+            let failure = store::probe(charm, &catalogue).await.err()?;
+            Some((INACCESSIBLE, failure))
         }
     }
 }

@@ -6,6 +6,18 @@ use super::observe::BackupRelation;
 use crate::backup::Catalogue;
 use crate::s3::{Bucket, Limits, Proxy};
 
+/// Asks the store whether the bucket may be used; one that has refused in this wake-up is not asked again.
+pub(super) async fn probe(charm: &Charm, catalogue: &Catalogue) -> Result<(), Failure> {
+    if let Some(refused) = charm.refused.get() {
+        return Err(refused.clone());
+    }
+    let Err(error) = catalogue.probe().await else {
+        return Ok(());
+    };
+    let refused = failure::sort(&error);
+    Err(charm.refused.get_or_init(|| refused).clone())
+}
+
 /// The catalogue in the bucket that the relation names; nothing is asked of the store yet.
 pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Catalogue, Failure> {
     let application = charm.application();

@@ -4,8 +4,10 @@
 //! finished leaves nothing behind. One that is dropped before keeps its files and prints where they are. In both cases nothing
 //! of it runs on, not even when the test is killed: the pods have this process as their keeper.
 
+mod action;
 mod command;
 mod store;
+mod unit;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +17,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use self::action::Action;
 pub use self::command::CommandOutput;
 pub use self::store::Store;
 use crate::deadline::{Deadline, Look};
@@ -45,7 +48,8 @@ impl World {
         Self::with(|_| Store::versitygw())
     }
 
-    fn with(store: impl FnOnce(&Path) -> Result<Store>) -> Result<Self> {
+    /// Makes a world with the S3 server that `store` starts; it is given the world's directory.
+    pub fn with(store: impl FnOnce(&Path) -> Result<Store>) -> Result<Self> {
         // Short, because sockets lie far below it and their paths have a limit.
         let directory = tempfile::Builder::new()
             .prefix("world-")

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::{Results, leading, led};
-use crate::backup::{BackupId, Listed, State};
+use crate::backup::{BackupId, Catalogue, Listed, State};
 use crate::charm::failure::{self, Failure, Kind};
+use crate::charm::observe::BackupRelation;
 use crate::charm::{Charm, observe, store};
 
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
@@ -25,9 +26,8 @@ pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
     let relation = observe::backup_relation(charm)
         .await
         .map_err(led("Error listing backups."))?;
-    let catalogue = store::catalogue(charm, &relation).map_err(|failure| {
-        failure.led_by("Wrong S3 configuration on list backups action. Check S3 integration.")
-    })?;
+    let wrong = "Wrong S3 configuration on list backups action. Check S3 integration.";
+    let catalogue = reach(charm, &relation, wrong).await?;
     let listed = catalogue
         .list()
         .await
@@ -41,9 +41,8 @@ pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> 
     leading(charm, charm.leader(LEAD).await?, "delete-backup")?;
     let id = parse_id(id)?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
-    let catalogue = store::catalogue(charm, &relation).map_err(|failure| {
-        failure.led_by("Wrong S3 configuration on delete backup action. Check S3 integration.")
-    })?;
+    let wrong = "Wrong S3 configuration on delete backup action. Check S3 integration.";
+    let catalogue = reach(charm, &relation, wrong).await?;
     let deleted = catalogue
         .delete(&id)
         .await
@@ -57,6 +56,18 @@ pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> 
         results.insert("note".to_owned(), note.to_owned());
     }
     Ok(results)
+}
+
+/// The catalogue, once the store has answered: what follows waits longer for each of its calls.
+async fn reach(
+    charm: &Charm,
+    relation: &BackupRelation,
+    lead: &'static str,
+) -> Result<Catalogue, Failure> {
+    let catalogue = store::catalogue(charm, relation).map_err(|failure| failure.led_by(lead))?;
+    let probed = store::probe(charm, &catalogue).await;
+    probed.map_err(|failure| failure.led_by(lead))?;
+    Ok(catalogue)
 }
 
 /// Reads the parameter `backup-id`; what cannot be the name of a backup does not exist, in the Python charm's words.

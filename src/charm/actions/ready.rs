@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::led;
 use crate::backup::Catalogue;
-use crate::charm::failure::{self, Failure, Kind};
+use crate::charm::failure::{Failure, Kind};
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, observe, store};
 use crate::openpgp::Passphrase;
@@ -54,10 +54,10 @@ pub(super) async fn ready(charm: &Charm, task: Task) -> Result<Ready, Failure> {
     let mut note = |failure: Failure| findings.push(failure);
 
     let catalogue = match store::catalogue(charm, &observation.backup) {
-        Ok(catalogue) => match catalogue.probe().await {
+        Ok(catalogue) => match store::probe(charm, &catalogue).await {
             Ok(()) => Some(catalogue),
-            Err(error) => {
-                note(failure::sort(&error).led_by(store_lead));
+            Err(failure) => {
+                note(failure.led_by(store_lead));
                 None
             }
         },

@@ -77,6 +77,8 @@ pub struct Report {
     pub refused: Vec<String>,
     /// How long the process ran.
     pub took: Duration,
+    /// How long it ran from its first call of a hook tool: what it waited for before is no doing of the charm's.
+    pub worked: Duration,
 }
 
 /// What became of a run.
@@ -185,6 +187,7 @@ impl<'a> Agent<'a> {
             stderr: Vec::new(),
             refused: Vec::new(),
             took: Duration::ZERO,
+            worked: Duration::ZERO,
         }
     }
 
@@ -235,6 +238,7 @@ impl Turn<'_> {
         let stderr = Pipe::read(child.stderr.take(), sender);
         let (status, cancelled) = process::watch(&mut child, &news, desk)?;
         let took = started.elapsed();
+        let worked = door.first_call().map_or(Duration::ZERO, |call| call.elapsed());
         let (stdout, stderr) = Pipe::both(stdout, stderr);
         let context = door.close();
         for news in news.try_iter() {
@@ -247,6 +251,7 @@ impl Turn<'_> {
             stdout,
             stderr,
             took,
+            worked,
         };
         Ok(end.judge(&run, &context.effects, desk))
     }

@@ -202,6 +202,7 @@ impl Controller {
         let report = self.run(&turn, &name, run, Some(task))?;
         let mut task = self.store.task(id)?;
         task.results = report.results;
+        task.worked = Some(report.worked);
         match report.verdict {
             _ if !report.refused.is_empty() => {
                 task.end(TaskStatus::Failed, refusal(&report.refused))

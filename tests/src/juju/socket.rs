@@ -12,8 +12,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,6 +117,7 @@ struct Desk {
     id: String,
     context: Mutex<Context>,
     shut: AtomicBool,
+    first_call: OnceLock<Instant>,
     seen: SyncSender<News>,
 }
 
@@ -137,6 +139,7 @@ impl Door {
             id,
             context: Mutex::new(context),
             shut: AtomicBool::new(false),
+            first_call: OnceLock::new(),
             seen,
         });
         let served = Arc::clone(&desk);
@@ -152,6 +155,11 @@ impl Door {
             }
         });
         Ok(Door { address, desk })
+    }
+
+    /// When the first tool called.
+    pub(super) fn first_call(&self) -> Option<Instant> {
+        self.desk.first_call.get().copied()
     }
 
     /// Shuts the socket; gives the context with all that the tools did.
@@ -175,6 +183,7 @@ impl Desk {
     }
 
     fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
+        self.first_call.get_or_init(Instant::now);
         let mut requests = BufReader::new(stream.try_clone()?);
         let Some(request) = receive::<Request>(&mut requests)? else {
             return Ok(());

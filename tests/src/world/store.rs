@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::s3::{Options, Server, Versitygw};
 
@@ -18,11 +18,22 @@ pub enum Store {
 impl Store {
     /// Starts the server in this process, its objects below a directory.
     pub fn embedded(directory: &Path) -> Result<Self> {
-        let options = Options {
-            directory: Some(directory.to_owned()),
-            ..Options::default()
-        };
+        Self::embedded_with(directory, Options::default())
+    }
+
+    /// The same, set up in another way.
+    pub fn embedded_with(directory: &Path, options: Options) -> Result<Self> {
+        let directory = Some(directory.to_owned());
+        let options = Options { directory, ..options };
         Ok(Self::Embedded(Server::start(options)?))
+    }
+
+    /// The server in this process, which takes faults.
+    pub fn server(&self) -> Result<&Server> {
+        match self {
+            Self::Embedded(server) => Ok(server),
+            Self::Versitygw(_) => bail!("versitygw takes no faults"),
+        }
     }
 
     /// Starts versitygw.

@@ -20,6 +20,7 @@ pub(super) struct End {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) took: Duration,
+    pub(super) worked: Duration,
 }
 
 impl End {
@@ -46,6 +47,7 @@ impl End {
             stderr: self.stderr,
             refused: effects.refused.clone(),
             took: self.took,
+            worked: self.worked,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -39,6 +40,9 @@ pub struct Task {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub completed: Option<Timestamp>,
+    /// How long the charm worked on it, waiting for its turn left out; Juju does not tell this.
+    #[serde(default)]
+    pub worked: Option<Duration>,
 }
 
 /// How far a task is.
@@ -110,6 +114,7 @@ impl Store {
             enqueued: now(),
             started: None,
             completed: None,
+            worked: None,
         })
     }
 

@@ -1,0 +1,211 @@
+//! Actions that are killed, or that the store lets down, in the middle: what was there stays, and the next one works.
+//!
+//! A fault of the store makes the moment certain: the action is known to stand still exactly there. That an upload is
+//! tried again before it is given up, for how long and how often, is shown with shorter times in the store's own room.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use harness::demo::Story;
+use harness::matrix::{Diary, Homeserver};
+use harness::pod::Process;
+use harness::s3::{Effect, Fault, Operation, Server};
+use harness::world::World;
+use serde_json::Value;
+
+const UNIT: &str = "synapse/0";
+const MIB: usize = 1 << 20;
+
+/// A server with a user who writes, and with a place for backups.
+struct Scene {
+    world: World,
+    homeserver: Homeserver,
+    synapse: Process,
+    diary: Diary,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let world = World::new().unwrap();
+        let story = Story::new(&world, |_| ());
+        story.deploy().unwrap();
+        story.connect().unwrap();
+        let registered = world.act(UNIT, &["register-user", "username=anna"]);
+        let registered = registered.unwrap().success().unwrap();
+        let homeserver = world.homeserver(UNIT).unwrap();
+        let password = registered["user-password"].as_str().unwrap();
+        let mut diary = Diary::begin(&homeserver, "anna", password).unwrap();
+        diary.open_room("Travel").unwrap();
+        diary.write("before the backup").unwrap();
+        let synapse = world.synapse(UNIT).unwrap();
+        Self {
+            world,
+            homeserver,
+            synapse,
+            diary,
+        }
+    }
+
+    fn store(&self) -> &Server {
+        self.world.store().server().unwrap()
+    }
+
+    fn create(&self) -> String {
+        let created = self.world.act(UNIT, &["create-backup"]).unwrap();
+        let results = created.success().unwrap();
+        results["backup-id"].as_str().unwrap().to_owned()
+    }
+
+    fn listed(&self) -> Vec<String> {
+        let listed = self.world.act(UNIT, &["list-backups"]).unwrap();
+        let results = listed.success().unwrap();
+        let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["backup-id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Starts an action, and kills it when the store has seen the call at which it now stands still.
+    fn kill_at(&self, words: &[&str], operation: Operation, calls: usize) {
+        let before = self.store().calls(operation);
+        let task = self.world.begin(UNIT, words).unwrap();
+        let there = || Ok(self.store().calls(operation) >= before + calls);
+        let what = format!("{words:?} to stand still at {operation:?}");
+        self.world.wait_until(&what, there).unwrap();
+        let killed = self.world.cancel(task).unwrap();
+        assert_eq!(killed.status, "aborted", "{killed:?}");
+        self.store().clear_faults();
+        // What was killed could not say so; the next hook finds how things stand.
+        self.world.juju(&["lever", "hook", UNIT, "update-status"]).unwrap().success().unwrap();
+    }
+
+    /// The Synapse that has run all along still serves its users.
+    fn untouched(&self) {
+        assert_eq!(self.world.synapse(UNIT).unwrap(), self.synapse);
+        self.homeserver.resume(self.diary.session().token()).unwrap();
+        assert_eq!(self.world.status(UNIT).unwrap(), "active");
+    }
+
+    /// Names in the charm's private directory on the data volume.
+    fn private(&self) -> Vec<String> {
+        names(&self.world.data(UNIT).unwrap().join(".synapse-operator"))
+    }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<String> = entries
+        .map(|entry| name(entry).to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn killed_create_is_no_backup_and_the_next_one_works() {
+    let scene = Scene::new();
+    let stall = |operation| scene.store().order(Fault::on(operation, Effect::Stall).always());
+
+    stall(Operation::UploadPart);
+    scene.kill_at(&["create-backup"], Operation::UploadPart, 1);
+    scene.untouched();
+    assert_eq!(scene.listed(), [""; 0]);
+
+    // All is in the bucket but the commit.
+    stall(Operation::PutObject);
+    scene.kill_at(&["create-backup"], Operation::PutObject, 1);
+    scene.untouched();
+    assert_eq!(scene.listed(), [""; 0]);
+    let objects = scene.world.store().objects().unwrap();
+    let left: Vec<&str> = objects.iter().filter_map(|(key, _)| key.split('/').nth(1)).collect();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    let restore = ["restore-backup", &format!("backup-id={}", left[0])];
+    let refused = scene.world.act(UNIT, &restore).unwrap().failure().unwrap();
+    assert_eq!(refused.result("error-code"), "backup-not-found", "{refused:?}");
+    let delete = ["delete-backup", &format!("backup-id={}", left[0])];
+    let deleted = scene.world.act(UNIT, &delete).unwrap().success().unwrap();
+    assert_eq!(deleted["objects"], "2");
+    assert!(deleted["note"].as_str().unwrap().contains("no finished backup"), "{deleted}");
+
+    let id = scene.create();
+    assert_eq!(scene.listed(), [id]);
+    assert_eq!(scene.private(), [""; 0], "what the killed ones left is gone");
+    scene.untouched();
+    scene.world.finish().unwrap();
+}
+
+#[test]
+fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
+    let mut scene = Scene::new();
+    // Enough that the volume does not pass in one go.
+    let session = scene.diary.session();
+    session.upload("large.bin", "application/octet-stream", &vec![7; 3 * MIB]).unwrap();
+    let saved = scene.diary.clone();
+    let id = scene.create();
+    scene.diary.write("after the backup").unwrap();
+    let restore = ["restore-backup", &format!("backup-id={id}")];
+
+    // Manifest, inventory, and of the volume one half.
+    let half = Effect::StallBody(MIB as u64);
+    scene.store().order(Fault::on(Operation::GetObject, half).after(2).always());
+    scene.kill_at(&restore, Operation::GetObject, 3);
+    scene.untouched();
+    scene.diary.check(&scene.homeserver).unwrap();
+    assert_eq!(scene.private(), ["staging"]);
+
+    let answer = scene.world.act(UNIT, &restore).unwrap().success().unwrap();
+    assert_eq!(answer["result"], "correct");
+    saved.check(&scene.homeserver).unwrap();
+    assert!(scene.diary.check(&scene.homeserver).is_err(), "what came after the backup is still there");
+    assert_eq!(scene.private(), ["replaced"]);
+    assert_eq!(scene.world.status(UNIT).unwrap(), "active");
+    scene.world.finish().unwrap();
+}
+
+#[test]
+fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
+    let scene = Scene::new();
+    let kept = scene.create();
+    let objects = scene.world.store().objects().unwrap();
+    let mut told = String::new();
+    let mut fail = |words: &[&str], what: &str, fault: Fault| {
+        scene.store().order(fault);
+        let failed = scene.world.act(UNIT, words).unwrap().failure().unwrap();
+        scene.store().clear_faults();
+        told += &format!("{what}:\n  {} [{}]\n", failed.message, failed.result("error-code"));
+        assert_eq!(scene.world.store().objects().unwrap(), objects, "{what}");
+        assert_eq!(scene.store().open_uploads(), 0, "{what}");
+        assert_eq!(scene.private(), [""; 0], "{what}");
+        scene.untouched();
+    };
+
+    let create = ["create-backup"];
+    let on = Fault::on;
+    let unavailable = || Effect::refuse(503, "SlowDown");
+    fail(&create, "403 at a part", on(Operation::UploadPart, Effect::refuse(403, "AccessDenied")).always());
+    fail(&create, "503 at completion", on(Operation::CompleteUpload, unavailable()).always());
+    fail(&create, "connection cut at completion", on(Operation::CompleteUpload, Effect::Drop).always());
+    let hidden = Effect::refuse(200, "InternalError");
+    fail(&create, "error in a 200 at completion", on(Operation::CompleteUpload, hidden).always());
+    fail(&create, "503 at the manifest", on(Operation::PutObject, unavailable()).always());
+    fail(&create, "object lost after completion", on(Operation::CompleteUpload, Effect::Forget));
+    fail(&create, "object shortened after completion", on(Operation::CompleteUpload, Effect::Shorten));
+
+    let restore = ["restore-backup", &format!("backup-id={kept}")];
+    let volume = |effect| on(Operation::GetObject, effect).after(2).always();
+    fail(&restore, "403 at the volume", volume(Effect::refuse(403, "AccessDenied")));
+    fail(&restore, "volume cut short", volume(Effect::Cut(20_000)));
+
+    let told = told.replace(&kept, "<kept>");
+    let told = regex::Regex::new("backup-[0-9]{20}").unwrap().replace_all(&told, "<new>").into_owned();
+    let told = told.replace(&scene.store().endpoint(), "<store>");
+    let told = regex::Regex::new(r"\b[0-9]{4,}\b").unwrap().replace_all(&told, "<bytes>").into_owned();
+    insta::assert_snapshot!(told, @"");
+    assert_eq!(scene.listed(), [kept]);
+    scene.world.finish().unwrap();
+}

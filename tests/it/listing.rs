@@ -1,0 +1,125 @@
+//! What `list-backups` shows: nothing, one backup, a great many, and what is wrong with those that are damaged.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use harness::demo::Story;
+use harness::world::World;
+use jiff::Timestamp;
+use serde_json::Value;
+
+const UNIT: &str = "synapse/0";
+
+/// What the action answers, and its rows.
+fn list(world: &World) -> (Value, Vec<Value>) {
+    let results = world.act(UNIT, &["list-backups"]).unwrap().success().unwrap();
+    let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
+    let rows = rows.as_array().unwrap().clone();
+    assert_eq!(results["count"], rows.len().to_string());
+    (results, rows)
+}
+
+fn create(world: &World) -> String {
+    let results = world.act(UNIT, &["create-backup"]).unwrap().success().unwrap();
+    results["backup-id"].as_str().unwrap().to_owned()
+}
+
+/// Lets the relation name another place in the bucket.
+fn move_to(world: &World, path: &str) {
+    let setting = format!("path={path}");
+    world.juju(&["config", "s3-integrator", &setting]).unwrap().success().unwrap();
+}
+
+fn time(row: &Value) -> Timestamp {
+    row["last-modified"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
+    let world = World::new().unwrap();
+    let story = Story::new(&world, |_| ());
+    story.deploy().unwrap();
+    story.connect().unwrap();
+    let bucket = world.store().bucket();
+
+    let (results, rows) = list(&world);
+    assert!(rows.is_empty(), "{rows:?}");
+    insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @"");
+
+    move_to(&world, "prod");
+    let before = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let id = create(&world);
+    let after = Timestamp::now();
+    let (results, rows) = list(&world);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["backup-id"], id);
+    assert_eq!(rows[0]["state"], "finished");
+    let at = time(&rows[0]);
+    assert!(before <= at && at <= after, "{before} {at} {after}");
+    let sizes = world.store().objects().unwrap();
+    let sealed = sizes.iter().filter(|(key, _)| key.ends_with(".gpg"));
+    assert_eq!(rows[0]["size"], sealed.map(|(_, size)| size).sum::<u64>());
+    assert_eq!(results["backups"][&id]["state"], "finished");
+    assert_eq!(results["backups"][&id]["last-modified"], rows[0]["last-modified"]);
+
+    // Neither path begins where the other ends, whatever their names.
+    move_to(&world, "prod-staging");
+    assert!(list(&world).1.is_empty());
+    let delete = ["delete-backup", &format!("backup-id={id}")];
+    let refused = world.act(UNIT, &delete).unwrap().failure().unwrap();
+    assert_eq!(refused.result("error-code"), "backup-not-found");
+    let sibling = create(&world);
+    assert_eq!(list(&world).1[0]["backup-id"], sibling);
+    move_to(&world, "prod");
+    let delete = ["delete-backup", &format!("backup-id={sibling}")];
+    let refused = world.act(UNIT, &delete).unwrap().failure().unwrap();
+    assert_eq!(refused.result("error-code"), "backup-not-found");
+    let ids: Vec<Value> = list(&world).1.iter().map(|row| row["backup-id"].clone()).collect();
+    assert_eq!(ids, [id.as_str()]);
+
+    // Not backups: without a manifest, and what others keep there.
+    let manifest = fs::read_to_string(bucket.join("prod").join(&id).join("manifest.json")).unwrap();
+    let lay = |key: &str, contents: &str| {
+        let place = bucket.join("prod").join(key);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, contents).unwrap();
+    };
+    lay("backup-20260101000000000001/volume-0001.tar.gpg", "never finished");
+    lay("backup-20260101000000000001/inventory.json.gpg", "never finished");
+    lay("notes/manifest.json", &manifest);
+    lay("backup-20260101000000000002", "a flat object");
+    assert_eq!(list(&world).1.len(), 1);
+
+    // A great many, and three whose manifests are not what they were.
+    for number in 1..1200 {
+        let other = format!("backup-20260102000000{number:06}");
+        lay(&format!("{other}/manifest.json"), &manifest.replace(&id, &other));
+    }
+    lay("backup-20260103000000000001/manifest.json", &manifest[..manifest.len() / 2]);
+    lay("backup-20260103000000000002/manifest.json", &manifest);
+    let other = "backup-20260103000000000003";
+    let future = manifest.replace(&id, other).replace("\"version\": 1", "\"version\": 99");
+    lay(&format!("{other}/manifest.json"), &future);
+    let answer = world.act(UNIT, &["list-backups"]).unwrap();
+    let worked = answer.worked;
+    let results = answer.success().unwrap();
+    println!("1203 backups listed in {worked:?}");
+    let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(results["count"], "1203");
+    let finished = rows.iter().filter(|row| row["state"] == "finished");
+    println!("{} shown, note {}", rows.len(), results["note"]);
+    let finished = finished.count();
+    let damaged: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row["state"].as_str())
+        .filter(|state| *state != "finished")
+        .collect();
+    insta::assert_snapshot!(format!("finished: {finished}\n{}", damaged.join("\n")), @"");
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|row| row["backup-id"].as_str().unwrap().to_owned());
+    assert_eq!(*rows, sorted, "oldest first");
+    assert_eq!(rows.last().unwrap()["backup-id"], id);
+    world.finish().unwrap();
+}
