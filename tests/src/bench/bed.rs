@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::process::{self, Lookout, Reading};
 use super::stopwatch::Stopwatch;
-use crate::demo::Story;
+use crate::demo::{self, Story};
 use crate::juju::agent::{Agent, Desk, Order, Report, Verdict};
 use crate::juju::context::{Effects, Immediate, Run};
 use crate::juju::model::Store;
@@ -45,6 +45,9 @@ pub(super) struct Timed {
 }
 
 impl Bed {
+    /// What its backups are sealed with.
+    pub(super) const PASSPHRASE: &str = demo::PASSPHRASE;
+
     /// Deploys a server beside versitygw.
     pub(super) fn deploy() -> Result<Self> {
         let world = World::with_versitygw()?;
@@ -82,6 +85,11 @@ impl Bed {
     /// The unit's data directory on this machine.
     pub(super) fn data(&self) -> PathBuf {
         self.stopwatch.pod().workload_host_path(Path::new("/data"))
+    }
+
+    /// Where a backup's objects lie on this machine.
+    pub(super) fn backup(&self, id: &str) -> PathBuf {
+        self.world.store().bucket().join(demo::SERVER).join(id)
     }
 
     /// Runs a hook.

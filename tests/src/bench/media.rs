@@ -11,23 +11,39 @@ use crate::pod::WORKLOAD_ID;
 
 const KIB: u64 = 1024;
 
-/// Adds files until there are `total` bytes of them; `made` tells how many there were before.
-pub(super) fn fill(data: &Path, made: &mut u64, files: &mut u64, total: u64) -> Result<()> {
-    let top = data.join("media");
-    let mut noise = File::open("/dev/urandom")?;
-    while *made < total {
-        // 256 KiB to 4 MiB, the same in every run, in no order.
-        let size = (256 + (*files * 2_654_435_761) % 3841) * KIB;
-        let size = size.min(total - *made);
-        let name = format!("{:02}/{:02}/{:020}", *files % 100, *files / 100, *files);
-        let path = top.join("local_content").join(name);
-        write(&path, &mut noise, size)
-            .with_context(|| format!("failed to write {}", path.display()))?;
-        own(&top, &path)?;
-        *made += size;
-        *files += 1;
+/// Files made so far.
+#[derive(Debug, Default)]
+pub(super) struct Filling {
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Their number.
+    pub(super) files: u64,
+}
+
+impl Filling {
+    /// Adds files below a data directory until there are this many bytes.
+    pub(super) fn reach(&mut self, data: &Path, total: u64) -> Result<()> {
+        let top = data.join("media");
+        let mut noise = File::open("/dev/urandom")?;
+        while self.bytes < total {
+            // 256 KiB to 4 MiB, the same in every run, in no order.
+            let size = (256 + (self.files * 2_654_435_761) % 3841) * KIB;
+            let size = size.min(total - self.bytes);
+            let name = format!(
+                "{:02}/{:02}/{:020}",
+                self.files % 100,
+                self.files / 100,
+                self.files
+            );
+            let path = top.join("local_content").join(name);
+            write(&path, &mut noise, size)
+                .with_context(|| format!("failed to write {}", path.display()))?;
+            own(&top, &path)?;
+            self.bytes += size;
+            self.files += 1;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn write(path: &Path, noise: &mut File, size: u64) -> io::Result<()> {

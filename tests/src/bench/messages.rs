@@ -1,148 +1,156 @@
-//! One large OpenPGP message, sealed by us and opened by `gpg`, and the other way.
+//! One large OpenPGP message, sealed by `dispatch` and opened by `gpg`, and the other way.
+//!
+//! The message is a backup's volume. `gpg` opens it and seals the same bytes again; then the documents of the backup are
+//! made to name the new message, which anybody can do who has the passphrase, and `dispatch` restores it.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use synapse_operator::openpgp::{Passphrase, open, seal};
 
 use super::peer::{end_agent, gpg};
-use super::process;
+use super::process::{self, Reading};
 
-const PASSPHRASE: &str = "correct horse battery staple";
-const STEP: usize = 256 * 1024;
+const VOLUME: &str = "volume-0001.tar.gpg";
+const INVENTORY: &str = "inventory.json.gpg";
+const MANIFEST: &str = "manifest.json";
 
-/// One direction of one side.
-pub(super) struct Passage {
-    /// What was done, and by whom.
-    pub(super) what: &'static str,
-    /// Wall seconds.
-    pub(super) wall: f64,
-    /// Seconds on the processors.
-    pub(super) cpu: f64,
+/// How `gpg` fared with a backup's volume.
+pub(super) struct Resealed {
+    /// Bytes of plaintext.
+    pub(super) bytes: u64,
+    /// Opening what `dispatch` had sealed.
+    pub(super) opened: Reading,
+    /// Sealing it again.
+    pub(super) sealed: Reading,
 }
 
-/// Sends `size` bytes there and back in each pairing, and compares what comes out.
-pub(super) fn round_trips(directory: &Path, size: u64) -> Result<Vec<Passage>> {
-    fs::create_dir_all(directory)?;
-    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
-    fs::write(directory.join("passphrase"), format!("{PASSPHRASE}\n"))?;
-    let plain = directory.join("plain");
-    io::copy(
-        &mut File::open("/dev/urandom")?.take(size),
-        &mut File::create(&plain)?,
-    )?;
-    let digest = digest(&mut File::open(&plain)?)?;
-    let passages = all(directory, &plain, &digest);
-    end_agent(directory);
-    fs::remove_dir_all(directory)?;
-    passages
+/// Puts a backup into `gpg`'s hands: its volume and inventory are what `gpg` sealed, with these options, afterwards.
+pub(super) fn reseal(
+    backup: &Path,
+    scratch: &Path,
+    passphrase: &str,
+    options: &[&str],
+) -> Result<Resealed> {
+    fs::create_dir_all(scratch)?;
+    fs::set_permissions(scratch, Permissions::from_mode(0o700))?;
+    fs::write(scratch.join("passphrase"), format!("{passphrase}\n"))?;
+    let resealed = Hands {
+        backup,
+        scratch,
+        options,
+    }
+    .reseal();
+    end_agent(scratch);
+    fs::remove_dir_all(scratch)?;
+    resealed
 }
 
-fn all(directory: &Path, plain: &Path, digest: &[u8]) -> Result<Vec<Passage>> {
-    let (ours, theirs) = (directory.join("ours.gpg"), directory.join("theirs.gpg"));
-    let passphrase = Passphrase::parse(&PASSPHRASE.into())?;
-    let sealed_by_us = by_us("sealed by us", || {
-        let mut sealer = seal(File::create(&ours)?, &passphrase)?;
-        pour(&mut File::open(plain)?, &mut sealer)?;
-        sealer.finish()?;
-        Ok(())
-    })?;
-    let opened_by_gpg = by_gpg("... opened by gpg", directory, &["-d"], &ours, |out| {
-        ensure!(
-            self::digest(out)? == digest,
-            "gpg opens something else than what we sealed"
+struct Hands<'a> {
+    backup: &'a Path,
+    scratch: &'a Path,
+    options: &'a [&'a str],
+}
+
+impl Hands<'_> {
+    fn reseal(&self) -> Result<Resealed> {
+        let (tar, list) = (
+            self.scratch.join("volume.tar"),
+            self.scratch.join("inventory.json"),
         );
-        Ok(())
-    })?;
-    let sealed_by_gpg = by_gpg(
-        "sealed by gpg -z 0",
-        directory,
-        &["-z", "0", "--symmetric"],
-        plain,
-        |out| {
-            io::copy(out, &mut File::create(&theirs)?)?;
-            Ok(())
-        },
-    )?;
-    let opened_by_us = by_us("... opened by us", || {
-        let mut opened = open(File::open(&theirs)?, &passphrase)?;
-        let found = self::digest(&mut opened)?;
-        let bytes = opened.authenticate()?.plaintext_bytes();
-        ensure!(
-            bytes == fs::metadata(plain)?.len() && found == digest,
-            "we open something else than what gpg sealed"
-        );
-        Ok(())
-    })?;
-    Ok(vec![
-        sealed_by_us,
-        opened_by_gpg,
-        sealed_by_gpg,
-        opened_by_us,
-    ])
-}
+        let opened = self.gpg(&["-d"], &self.object(VOLUME), &tar)?;
+        let sealed = self.symmetric(&tar, VOLUME)?;
+        let volume = facts(&self.object(VOLUME))?;
 
-fn by_us(what: &'static str, work: impl FnOnce() -> Result<()>) -> Result<Passage> {
-    let own = std::process::id();
-    let (began, before) = (Instant::now(), process::cpu(own));
-    work()?;
-    Ok(Passage {
-        what,
-        wall: began.elapsed().as_secs_f64(),
-        cpu: (process::cpu(own) - before).own,
-    })
-}
+        self.gpg(&["-d"], &self.object(INVENTORY), &list)?;
+        rewrite(&list, |inventory| name_volume(inventory, &volume))?;
+        self.symmetric(&list, INVENTORY)?;
+        let inventory = facts(&self.object(INVENTORY))?;
+        rewrite(&self.object(MANIFEST), |manifest| {
+            name_volume(manifest, &volume);
+            name(&mut manifest["inventory"], &inventory);
+            manifest["size"] = json!(volume.0 + inventory.0);
+        })?;
+        Ok(Resealed {
+            bytes: fs::metadata(&tar)?.len(),
+            opened,
+            sealed,
+        })
+    }
 
-fn by_gpg(
-    what: &'static str,
-    home: &Path,
-    arguments: &[&str],
-    input: &Path,
-    take: impl FnOnce(&mut dyn Read) -> Result<()>,
-) -> Result<Passage> {
-    let began = Instant::now();
-    let mut command = gpg(home);
-    command
-        .args(arguments)
-        .stdin(File::open(input)?)
-        .stdout(Stdio::piped());
-    let mut child: Child = command.spawn().context("failed to start gpg")?;
-    let mut output = child.stdout.take().context("gpg has no output")?;
-    let taken = take(&mut output);
-    drop(output);
-    let readings = process::await_all(began, &mut [("gpg", child)])?;
-    taken?;
-    let reading = readings.first().copied().unwrap_or_default();
-    Ok(Passage {
-        what,
-        wall: reading.wall,
-        cpu: reading.cpu.own,
-    })
-}
+    fn object(&self, name: &str) -> PathBuf {
+        self.backup.join(name)
+    }
 
-fn digest(source: &mut dyn Read) -> Result<Vec<u8>> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; STEP];
-    loop {
-        match source.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().to_vec()),
-            read => digest.update(&buffer[..read]),
-        }
+    fn symmetric(&self, plain: &Path, object: &str) -> Result<Reading> {
+        self.gpg(
+            &[self.options, &["--symmetric"]].concat(),
+            plain,
+            &self.object(object),
+        )
+    }
+
+    /// Runs `gpg` from one file into another.
+    fn gpg(&self, arguments: &[&str], from: &Path, into: &Path) -> Result<Reading> {
+        let began = Instant::now();
+        let mut command = gpg(self.scratch);
+        command
+            .args(arguments)
+            .stdin(Stdio::from(File::open(from)?))
+            .stdout(Stdio::from(fresh(into)?));
+        let child = command.spawn().context("failed to start gpg")?;
+        let readings = process::await_all(began, &mut [("gpg", child)])?;
+        readings.first().copied().context("gpg was not timed")
     }
 }
 
-fn pour(source: &mut dyn Read, sink: &mut dyn Write) -> Result<()> {
-    let mut buffer = vec![0; STEP];
+/// Size and digest of a file.
+fn facts(path: &Path) -> Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let (mut digest, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 256 * 1024];
     loop {
-        match source.read(&mut buffer)? {
-            0 => return Ok(()),
-            read => sink.write_all(&buffer[..read])?,
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => {
+                digest.update(&buffer[..read]);
+                size += read as u64;
+            }
         }
+    }
+    let hex = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok((size, hex))
+}
+
+fn name_volume(document: &mut Value, facts: &(u64, String)) {
+    name(&mut document["volumes"][0], facts);
+}
+
+fn name(entry: &mut Value, (size, sha256): &(u64, String)) {
+    entry["size"] = json!(size);
+    entry["sha256"] = json!(sha256);
+}
+
+fn rewrite(path: &Path, change: impl FnOnce(&mut Value)) -> Result<()> {
+    let mut document = serde_json::from_slice(&fs::read(path)?)?;
+    change(&mut document);
+    Ok(fresh(path)?.write_all(&serde_json::to_vec(&document)?)?)
+}
+
+/// A new file in the place of an old one: the server had noted the old one's checksum with it.
+fn fresh(path: &Path) -> Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        Ok(()) | Err(_) => Ok(File::create(path)?),
     }
 }

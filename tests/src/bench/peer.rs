@@ -9,10 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::process::{self, Reading};
+use crate::demo;
 use crate::parts;
 use crate::world::World;
-
-const PASSPHRASE: &str = "correct horse battery staple";
 
 /// The tools, their settings, and the store that they work on.
 pub(super) struct Peer<'a> {
@@ -53,7 +52,7 @@ impl<'a> Peer<'a> {
         let home = world.path("peer");
         fs::create_dir_all(&home)?;
         fs::set_permissions(&home, Permissions::from_mode(0o700))?;
-        fs::write(home.join("passphrase"), format!("{PASSPHRASE}\n"))?;
+        fs::write(home.join("passphrase"), format!("{}\n", demo::PASSPHRASE))?;
         // What an empty configuration means would differ from machine to machine.
         Ok(Ok(Self {
             world,

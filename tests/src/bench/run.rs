@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use anyhow::{Context, Result};
 
 use super::bed::{Bed, Timed};
+use super::media::Filling;
 use super::peer::{Peer, Piped};
 use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
-use super::{machine, media, messages};
+use super::{machine, messages};
 use crate::parts::{self, Pebble};
 
 const MIB: u64 = 1 << 20;
@@ -48,9 +49,9 @@ pub fn run(sizes: &Sizes) -> Result<()> {
     let bed = Bed::deploy()?;
     hooks(&bed, sizes.hooks)?;
     bed.connect()?;
-    backups(&bed, &sizes.media)?;
-    aside("one large OpenPGP message");
-    large_message(&bed, sizes.message)?;
+    let mut filling = Filling::default();
+    backups(&bed, &mut filling, &sizes.media)?;
+    large_message(&bed, &mut filling, sizes.message)?;
     bed.finish()?;
     say(&format!("Load {} at the end.", machine::load()));
     Ok(())
@@ -119,7 +120,7 @@ fn hooks(bed: &Bed, count: usize) -> Result<()> {
     Ok(())
 }
 
-fn backups(bed: &Bed, sizes: &[u64]) -> Result<()> {
+fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
     let columns = [
         "what",
         "wall s",
@@ -133,21 +134,18 @@ fn backups(bed: &Bed, sizes: &[u64]) -> Result<()> {
         "Media that cannot be compressed, in files of 256 KiB to 4 MiB, to and from versitygw over HTTP",
         &columns,
     );
-    let (mut made, mut files) = (0, 0);
     for size in sizes {
         aside(&format!("{} MiB of media", size / MIB));
-        media::fill(&bed.data(), &mut made, &mut files, *size)?;
+        filling.reach(&bed.data(), *size)?;
+        let files = filling.files;
         let what = |what: &str| format!("{what}, {} MiB in {files} files", size / MIB);
-        let made = bed.action("create-backup", &[])?;
-        ours(&table, &what("create-backup"), *size, &made);
-        let id = made
-            .results
-            .get("backup-id")
-            .and_then(|id| id.as_str())
-            .context("no backup-id")?;
+        let created = bed.action("create-backup", &[])?;
+        ours(&table, &what("create-backup"), *size, &created);
+        let id = text(&created, "backup-id")?;
         let restored = bed.action("restore-backup", &[("backup-id", id)])?;
         ours(&table, &what("restore-backup"), *size, &restored);
     }
+    let made = filling.bytes;
     let peer = match Peer::find(bed.world(), bed.server())? {
         Ok(peer) => peer,
         Err(missing) => {
@@ -227,26 +225,62 @@ fn theirs(table: &Table, what: &str, size: u64, run: &Piped) {
     ]);
 }
 
-fn large_message(bed: &Bed, size: u64) -> Result<()> {
+fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
     if parts::on_path("gpg").is_none() {
         say("The large message was not measured: gpg is missing.");
         return Ok(());
     }
+    aside("one large OpenPGP message");
+    filling.reach(&bed.data(), size)?;
+    let columns = ["what", "wall s", "MB/s", "CPU s"];
     let heading = format!(
-        "One OpenPGP message of {:.1} GB, each end compared with its beginning",
+        "One OpenPGP message of {:.1} GB, each way",
         size as f64 / 1e9
     );
-    let table = Table::begin(&heading, &["what", "wall s", "MB/s", "CPU s"]);
-    for passage in messages::round_trips(&bed.world().path("messages"), size)? {
-        table.row(&[
-            passage.what,
-            &seconds(passage.wall),
-            &rate(size, passage.wall),
-            &seconds(passage.cpu),
-        ]);
+    let table = Table::begin(&heading, &columns);
+    let row = |what: &str, bytes: u64, wall: f64, cpu: f64| {
+        table.row(&[what, &seconds(wall), &rate(bytes, wall), &seconds(cpu)]);
+    };
+    for (way, options) in [("gpg -z 0", &["-z", "0"][..]), ("gpg's defaults", &[])] {
+        let created = bed.action("create-backup", &[])?;
+        let id = text(&created, "backup-id")?;
+        let scratch = bed.world().path("messages");
+        let resealed = messages::reseal(&bed.backup(id), &scratch, Bed::PASSPHRASE, options)?;
+        let (sealed, opened) = (&resealed.sealed, &resealed.opened);
+        row(
+            "sealed by dispatch, opened by `gpg -d`",
+            resealed.bytes,
+            opened.wall,
+            opened.cpu.own,
+        );
+        row(
+            &format!("sealed again by {way}"),
+            resealed.bytes,
+            sealed.wall,
+            sealed.cpu.own,
+        );
+        let restored = bed.action("restore-backup", &[("backup-id", id)])?;
+        let staging = restored
+            .phases
+            .iter()
+            .find(|(phase, _)| phase.starts_with("downloading"));
+        let staging = staging
+            .map(|(_, length)| *length)
+            .context("nothing was downloaded")?;
+        row(
+            &format!("sealed by {way}, opened, unpacked and verified by restore-backup"),
+            resealed.bytes,
+            staging,
+            restored.dispatch.cpu.own,
+        );
     }
     say(
-        "Our side of these messages is a debug build of the room with its ciphers and digests optimised; it hashes what it opens besides, to compare it.",
+        "Each member of these restores had the SHA-256 that dispatch itself had put into the inventory before.",
     );
     Ok(())
+}
+
+fn text<'a>(run: &'a Timed, key: &str) -> Result<&'a str> {
+    let value = run.results.get(key).and_then(|value| value.as_str());
+    value.with_context(|| format!("no {key} among the results"))
 }
