@@ -15,8 +15,10 @@ use crate::pod;
 use crate::world::World;
 
 const UNIT: &str = "synapse/0";
-const SERVER: &str = "demo.example";
-const PASSPHRASE: &str = "correct horse battery staple";
+/// The server of the story.
+pub(crate) const SERVER: &str = "demo.example";
+/// What its backups are sealed with.
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
 /// How long Synapse may take to answer.
 const START: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 //!
 //! It knows Juju, Pebble, S3, Kubernetes and Matrix, and does not know our charm, except to start it.
 
+pub mod bench;
 pub mod charm_archive;
 pub mod deadline;
 pub mod demo;

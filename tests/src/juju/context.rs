@@ -269,6 +269,9 @@ pub struct Effects {
     /// The message of `action-fail`, once it was called.
     pub failure: Option<String>,
 
+    /// Every call of a tool, in order.
+    pub called: Vec<String>,
+
     /// Tools that were called and that this agent does not have.
     pub refused: Vec<String>,
 }

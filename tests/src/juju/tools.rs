@@ -161,6 +161,7 @@ pub fn invoke(
     stdin: Stdin,
     context: &mut Context,
 ) -> Outcome {
+    context.effects.called.push(tool.to_owned());
     let Some(tool) = TOOLS.iter().find(|known| known.name == tool) else {
         context.effects.refused.push(tool.to_owned());
         return Outcome {

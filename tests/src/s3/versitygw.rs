@@ -99,6 +99,12 @@ impl Versitygw {
         self.directory.path().join("objects")
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The databag of an `s3` relation to its bucket.
     #[must_use]
     pub fn relation_data(&self) -> BTreeMap<String, String> {

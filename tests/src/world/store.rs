@@ -50,6 +50,14 @@ impl Store {
         data.get(key).cloned().unwrap_or_default()
     }
 
+    /// The number of its process, when it has one of its own.
+    pub fn process_id(&self) -> Option<u32> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Versitygw(server) => Some(server.process_id()),
+        }
+    }
+
     /// The directory that holds the bucket's objects as plain files.
     pub fn bucket(&self) -> PathBuf {
         let buckets = match self {

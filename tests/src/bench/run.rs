@@ -1,0 +1,286 @@
+//! One run of the bench, from the first table to the last.
+
+use std::fs::{self, File};
+
+use anyhow::{Context, Result};
+
+use super::bed::{Bed, Timed};
+use super::media::Filling;
+use super::peer::{Peer, Piped};
+use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
+use super::{machine, messages};
+use crate::parts::{self, Pebble};
+
+const MIB: u64 = 1 << 20;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// Bytes of media to save and bring back, from small to large.
+    pub media: Vec<u64>,
+    /// Bytes of the large OpenPGP message.
+    pub message: u64,
+    /// How often the hook with nothing to do runs.
+    pub hooks: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            media: vec![256 * MIB, 1024 * MIB],
+            message: 1_200_000_000,
+            hooks: 30,
+        }
+    }
+}
+
+/// Measures and prints.
+pub fn run(sizes: &Sizes) -> Result<()> {
+    println!("{}.", machine::facts());
+    println!("Load {} at the beginning.", machine::load());
+    println!(
+        "The workload runs {}. {}. {}.",
+        Pebble::find()?,
+        machine::version("gpg"),
+        machine::version("tar")
+    );
+    archive()?;
+    aside("deploying");
+    let bed = Bed::deploy()?;
+    hooks(&bed, sizes.hooks)?;
+    bed.connect()?;
+    let mut filling = Filling::default();
+    backups(&bed, &mut filling, &sizes.media)?;
+    large_message(&bed, &mut filling, sizes.message)?;
+    bed.finish()?;
+    say(&format!("Load {} at the end.", machine::load()));
+    Ok(())
+}
+
+fn archive() -> Result<()> {
+    let path = parts::charm_archive()?;
+    let mut archive = zip::ZipArchive::new(File::open(&path)?)?;
+    let program = archive
+        .by_name("dispatch")
+        .context("no dispatch in the archive")?
+        .size();
+    let table = Table::begin("Sizes", &["what", "MB"]);
+    table.row(&["dispatch", &format!("{:.1}", program as f64 / 1e6)]);
+    table.row(&[
+        "synapse.charm",
+        &format!("{:.1}", fs::metadata(&path)?.len() as f64 / 1e6),
+    ]);
+    Ok(())
+}
+
+fn hooks(bed: &Bed, count: usize) -> Result<()> {
+    aside("a hook with nothing to do");
+    bed.hook("update-status")?;
+    let runs = (0..count)
+        .map(|_| bed.hook("update-status"))
+        .collect::<Result<Vec<Timed>>>()?;
+    let called = runs
+        .last()
+        .map(|run| run.called.clone())
+        .unwrap_or_default();
+    let (middle, most) = middle_and_most(runs.iter().map(|run| run.dispatch.wall * 1e3).collect());
+    let peak = runs
+        .iter()
+        .map(|run| run.dispatch.peak)
+        .max()
+        .unwrap_or_default();
+    // What the tools cost without the charm: the same shell, with many calls and with none.
+    let empty = bed.shell("for call in $(echo 1); do true; done")?;
+    let many = bed.shell(&format!(
+        "for call in {}; do is-leader > /dev/null; done",
+        "x ".repeat(100)
+    ))?;
+    let tool = (many.dispatch.wall - empty.dispatch.wall) / 100.0 * 1e3;
+    let tools = tool * called.len() as f64;
+
+    let heading =
+        format!("A hook with nothing to do: update-status, settled, no relation, {count} runs");
+    let table = Table::begin(&heading, &["what", "value"]);
+    table.row(&[
+        "wall of dispatch, median (goal 15 ms)",
+        &format!("{middle:.1} ms"),
+    ]);
+    table.row(&["the same, 95th percentile", &format!("{most:.1} ms")]);
+    table.row(&[
+        "hook tools called",
+        &format!("{}: {}", called.len(), called.join(", ")),
+    ]);
+    table.row(&["one such call from a shell", &format!("{tool:.1} ms")]);
+    table.row(&[
+        "so, of the median: hook tools, one after another",
+        &format!("{tools:.1} ms"),
+    ]);
+    table.row(&["and all the rest", &format!("{:.1} ms", middle - tools)]);
+    table.row(&["peak memory of dispatch", &format!("{} MiB", mebi(peak))]);
+    Ok(())
+}
+
+fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
+    let columns = [
+        "what",
+        "wall s",
+        "MB/s",
+        "CPU s, user and system",
+        "CPU s in all, without the server",
+        "peak memory, MiB",
+        "of the wall",
+    ];
+    let table = Table::begin(
+        "Media that cannot be compressed, in files of 256 KiB to 4 MiB, to and from versitygw over HTTP",
+        &columns,
+    );
+    for size in sizes {
+        aside(&format!("{} MiB of media", size / MIB));
+        filling.reach(&bed.data(), *size)?;
+        let files = filling.files;
+        let what = |what: &str| format!("{what}, {} MiB in {files} files", size / MIB);
+        let created = bed.action("create-backup", &[])?;
+        ours(&table, &what("create-backup"), *size, &created);
+        let id = text(&created, "backup-id")?;
+        let restored = bed.action("restore-backup", &[("backup-id", id)])?;
+        ours(&table, &what("restore-backup"), *size, &restored);
+    }
+    let made = filling.bytes;
+    let peer = match Peer::find(bed.world(), bed.server())? {
+        Ok(peer) => peer,
+        Err(missing) => {
+            say(&missing);
+            return Ok(());
+        }
+    };
+    let version = machine::version("aws");
+    let ways: [(&str, &[&str]); 2] = [("gpg's defaults", &[]), ("gpg -z 0", &["-z", "0"])];
+    for (way, options) in ways {
+        aside(&format!("the peer with {way}"));
+        let saved = peer.with_server(|| peer.save(&bed.data(), made, options))?;
+        theirs(
+            &table,
+            &format!("`tar \\| gpg \\| aws s3 cp`, {way}, {} MiB", made / MIB),
+            made,
+            &saved,
+        );
+        let back = peer.with_server(|| peer.bring_back(&bed.world().path("brought-back")))?;
+        theirs(
+            &table,
+            &format!(
+                "`aws s3 cp \\| gpg -d \\| tar -x`, {way}, {} MiB",
+                made / MIB
+            ),
+            made,
+            &back,
+        );
+    }
+    say(&format!(
+        "The peer's uploads went with {version}, as configured by default."
+    ));
+    Ok(())
+}
+
+fn ours(table: &Table, what: &str, size: u64, run: &Timed) {
+    let dispatch = run.dispatch.cpu;
+    table.row(&[
+        what,
+        &seconds(run.dispatch.wall),
+        &rate(size, run.dispatch.wall),
+        &format!(
+            "dispatch {:.1}, its hook tools {:.1}, Pebble {:.1}, tar {:.1}; server {:.1}",
+            dispatch.own, dispatch.children, run.pebble, run.tar, run.server
+        ),
+        &seconds(dispatch.own + dispatch.children + run.pebble + run.tar),
+        &format!("dispatch {}", mebi(run.dispatch.peak)),
+        &run.phases
+            .iter()
+            .map(|(phase, length)| format!("{phase} {length:.1}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    ]);
+}
+
+fn theirs(table: &Table, what: &str, size: u64, run: &Piped) {
+    let all = |reading: super::process::Reading| reading.cpu.own + reading.cpu.children;
+    table.row(&[
+        what,
+        &seconds(run.wall),
+        &rate(size, run.wall),
+        &format!(
+            "gpg {:.1}, aws {:.1}, tar {:.1}; server {:.1}",
+            all(run.gpg),
+            all(run.aws),
+            all(run.tar),
+            run.server
+        ),
+        &seconds(all(run.gpg) + all(run.aws) + all(run.tar)),
+        &format!(
+            "aws {}, gpg {}, tar {}",
+            mebi(run.aws.peak),
+            mebi(run.gpg.peak),
+            mebi(run.tar.peak)
+        ),
+        "",
+    ]);
+}
+
+fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
+    if parts::on_path("gpg").is_none() {
+        say("The large message was not measured: gpg is missing.");
+        return Ok(());
+    }
+    aside("one large OpenPGP message");
+    filling.reach(&bed.data(), size)?;
+    let columns = ["what", "wall s", "MB/s", "CPU s"];
+    let heading = format!(
+        "One OpenPGP message of {:.1} GB, each way",
+        size as f64 / 1e9
+    );
+    let table = Table::begin(&heading, &columns);
+    let row = |what: &str, bytes: u64, wall: f64, cpu: f64| {
+        table.row(&[what, &seconds(wall), &rate(bytes, wall), &seconds(cpu)]);
+    };
+    for (way, options) in [("gpg -z 0", &["-z", "0"][..]), ("gpg's defaults", &[])] {
+        let created = bed.action("create-backup", &[])?;
+        let id = text(&created, "backup-id")?;
+        let scratch = bed.world().path("messages");
+        let resealed = messages::reseal(&bed.backup(id), &scratch, Bed::PASSPHRASE, options)?;
+        let (sealed, opened) = (&resealed.sealed, &resealed.opened);
+        row(
+            "sealed by dispatch, opened by `gpg -d`",
+            resealed.bytes,
+            opened.wall,
+            opened.cpu.own,
+        );
+        row(
+            &format!("sealed again by {way}"),
+            resealed.bytes,
+            sealed.wall,
+            sealed.cpu.own,
+        );
+        let restored = bed.action("restore-backup", &[("backup-id", id)])?;
+        let staging = restored
+            .phases
+            .iter()
+            .find(|(phase, _)| phase.starts_with("downloading"));
+        let staging = staging
+            .map(|(_, length)| *length)
+            .context("nothing was downloaded")?;
+        row(
+            &format!("sealed by {way}, opened, unpacked and verified by restore-backup"),
+            resealed.bytes,
+            staging,
+            restored.dispatch.cpu.own,
+        );
+    }
+    say(
+        "Each member of these restores had the SHA-256 that dispatch itself had put into the inventory before.",
+    );
+    Ok(())
+}
+
+fn text<'a>(run: &'a Timed, key: &str) -> Result<&'a str> {
+    let value = run.results.get(key).and_then(|value| value.as_str());
+    value.with_context(|| format!("no {key} among the results"))
+}
