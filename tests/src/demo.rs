@@ -6,7 +6,7 @@ mod recovery;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::recovery::Recovery;
 use crate::matrix::{Diary, Homeserver, picture};
@@ -41,10 +41,10 @@ impl<'a> Story<'a> {
         self.deploy()?;
         self.connect()?;
         let homeserver = self.world.homeserver(UNIT)?;
-        let (mut diary, id) = self.begin(&homeserver)?;
+        let (diary, id) = self.begin(&homeserver)?;
         self.look_into_the_bucket(&id)?;
         self.recover_by_hand(&id)?;
-        self.lose_everything(&homeserver, &mut diary)?;
+        self.lose_everything(&homeserver, &diary)?;
         self.restore(&homeserver, &diary, &id)?;
         self.delete(&id)
     }
@@ -167,19 +167,32 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    fn lose_everything(&self, homeserver: &Homeserver, diary: &mut Diary) -> Result<()> {
-        self.head("Lose everything");
-        self.juju(&[
-            "ssh",
-            "--container",
-            "synapse",
-            UNIT,
-            "rm -rf /data/* && ls -A /data",
-        ])?;
+    fn lose_everything(&self, homeserver: &Homeserver, diary: &Diary) -> Result<()> {
+        self.head("Lose everything: the data, and the container with it");
+        let disaster = "find /data -mindepth 1 -delete; kill 1";
+        let running = self
+            .world
+            .pod(UNIT)?
+            .workload()
+            .context("the workload does not run")?;
+        self.juju(&["ssh", "--container", "synapse", UNIT, disaster])?;
         ensure!(
-            diary.check(homeserver).is_err(),
-            "the server still has everything after its data was destroyed"
+            running.wait(START)?,
+            "the container survives the end of its first process"
         );
+        // Kubernetes starts the container again, on an empty volume: a blank server.
+        self.world.wait_for_status(UNIT, "active", "")?;
+        homeserver.wait_healthy(START)?;
+        self.juju(&["status"])?;
+        let refusal = match homeserver.login(diary.user(), diary.password()) {
+            Ok(session) => bail!(
+                "{} is still there after the data was destroyed",
+                session.user_id()
+            ),
+            Err(error) => format!("{error:#}"),
+        };
+        expect(&refusal, "M_FORBIDDEN")?;
+        self.note("A blank server: nobody can log in.");
         Ok(())
     }
 

@@ -147,7 +147,10 @@ impl World {
 
     /// Waits until a unit has a status whose message contains a text, and returns the message.
     pub fn wait_for_status(&self, unit: &str, status: &str, message: &str) -> Result<String> {
-        Deadline::after(SETTLE).wait_for(&format!("{unit} to be {status} {message:?}"), || {
+        let awaited = format!("{unit} to be {status} {message:?}");
+        Deadline::after(SETTLE).wait_for(&awaited, || {
+            // Time passes for the model only when somebody says so.
+            self.juju_quietly(&["lever", "settle"])?.success()?;
             let facts = self
                 .juju_quietly(&["status", "--format", "json"])?
                 .success()?;
@@ -155,12 +158,10 @@ impl World {
             let application = unit.split('/').next().unwrap_or_default();
             let shown = &facts["applications"][application]["units"][unit]["workload-status"];
             let text = shown["message"].as_str().unwrap_or_default();
-            if shown["current"] == status && text.contains(message) {
-                return Ok(Look::Done(text.to_owned()));
-            }
-            // Time passes for the model only when somebody looks.
-            self.juju_quietly(&["lever", "settle"])?.success()?;
-            Ok(Look::NotYet(shown.to_string()))
+            Ok(match shown["current"] == status && text.contains(message) {
+                true => Look::Done(text.to_owned()),
+                false => Look::NotYet(shown.to_string()),
+            })
         })
     }
 

@@ -41,6 +41,16 @@ impl Diary {
         })
     }
 
+    /// The name the user logs in with.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The password the user logs in with.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// The user's session.
     pub fn session(&self) -> &Session {
         &self.session

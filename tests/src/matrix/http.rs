@@ -156,10 +156,11 @@ impl Http {
                     }
                     std::thread::sleep(wait);
                 }
-                _ => bail!(
-                    "{method} {path}: status {status}: {}",
-                    String::from_utf8_lossy(&answer)
-                ),
+                _ => {
+                    let answer = String::from_utf8_lossy(&answer);
+                    self.shown(|| answer.clone().into_owned());
+                    bail!("{method} {path}: status {status}: {answer}");
+                }
             }
         }
     }
