@@ -212,7 +212,14 @@ impl<'a> Story<'a> {
         diary
             .check(homeserver)
             .context("what was restored is not what was saved")?;
-        self.note(&format!("{} messages and {} picture are there, byte for byte; the old session and the password still open them.", diary.messages(), diary.files()));
+        for text in diary.texts() {
+            self.note(&format!("anna: {text}"));
+        }
+        self.note(&format!(
+            "All {} messages and {} picture are there, byte for byte; the old session and the password open them.",
+            diary.messages(),
+            diary.files()
+        ));
         let mut diary = diary.clone();
         diary.write("We are back.")?;
         Ok(())

@@ -89,7 +89,13 @@ impl Diary {
 
     /// How many messages were acknowledged.
     pub fn messages(&self) -> usize {
-        self.rooms.iter().map(|room| room.messages.len()).sum()
+        self.texts().count()
+    }
+
+    /// The texts that were acknowledged, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let messages = self.rooms.iter().flat_map(|room| &room.messages);
+        messages.map(|(_, text)| text.as_str())
     }
 
     /// How many files were acknowledged.
