@@ -3,19 +3,24 @@
 //! The port is taken before that process begins: it *becomes* the process, so that its number, signals and exit code are
 //! the process's own, and leaves a bridge behind that ends with it. A lock makes the charms of other pods wait.
 
-use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
-use rustix::fs::{FlockOperation, flock};
 
 use super::container::Container;
 use super::{Pod, WORKLOAD, WORKLOAD_PORT};
+use crate::deadline::{Deadline, Look};
 use crate::parts;
+
+/// How long the charms of other pods may hold the port: as long as an action of theirs.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A command that goes on as `entering`, with the port lent to it.
 pub(super) fn lending(pod: &Path, entering: &Command) -> Command {
@@ -68,8 +73,8 @@ fn take(directory: &Path) -> Result<()> {
         ])
         .env_clear()
         .stdin(OwnedFd::from(listener))
-        // Nothing is printed there: whoever holds the lock's file holds the lock.
-        .stdout(lock)
+        // Nothing is printed there: whoever holds the lock's socket holds the lock.
+        .stdout(OwnedFd::from(lock))
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
@@ -77,14 +82,16 @@ fn take(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the port is free for us.
-fn lock() -> Result<File> {
-    let path = std::env::temp_dir().join(format!(
-        "pod-port-{WORKLOAD_PORT}-of-{}.lock",
-        rustix::process::getuid().as_raw()
-    ));
-    let file = OpenOptions::new().create(true).append(true).open(&path);
-    let file = file.with_context(|| format!("failed to open {}", path.display()))?;
-    flock(&file, FlockOperation::LockExclusive).context("failed to wait for the port")?;
-    Ok(file)
+/// Waits until no other pod of this machine has the port, whoever's it is.
+///
+/// The lock is a name among the machine's abstract sockets: all users see it, and it goes with its last holder.
+fn lock() -> Result<UnixListener> {
+    let name =
+        SocketAddr::from_abstract_name(format!("synapse-operator-pod-port-{WORKLOAD_PORT}"))?;
+    Deadline::after(PATIENCE).wait_for("the workload's port", || {
+        Ok(match UnixListener::bind_addr(&name) {
+            Ok(lock) => Look::Done(lock),
+            Err(_) => Look::NotYet("another pod's charm has it"),
+        })
+    })
 }
