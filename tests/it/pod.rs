@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod synapse;
+mod users;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +14,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::deadline::{Deadline, Look};
-use harness::matrix::{Diary, Homeserver, picture};
 use harness::pod::{Pod, WORKLOAD_ID};
 use tempfile::TempDir;
 
@@ -296,74 +298,6 @@ fn a_pod_ends_with_its_keeper() {
     pod.kill_all().unwrap();
 }
 
-#[test]
-fn a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address() {
-    let kept = Kept::new();
-    kept.pod.start_workload().unwrap();
-
-    kept.workload("chown 991:991 /data");
-    let generate = "cd /data && python3 -m synapse.app.homeserver --server-name demo.example --config-path /data/homeserver.yaml \
-                    --generate-config --report-stats=no --data-directory /data > /tmp/generate 2>&1 && chown -R 991:991 /data";
-    kept.workload(generate);
-    let layer = "\
-services:
-  synapse:
-    override: replace
-    command: python3 -m synapse.app.homeserver --config-path /data/homeserver.yaml
-    working-dir: /data
-    user-id: 991
-    group-id: 991
-";
-    fs::write(
-        kept.pod.workload_host_path(Path::new("/tmp/layer.yaml")),
-        layer,
-    )
-    .unwrap();
-    let client = r#"
-import http.client, json, socket
-connection = http.client.HTTPConnection('localhost')
-connection.sock = socket.socket(socket.AF_UNIX)
-connection.sock.connect('/charm/container/pebble.socket')
-def post(path, body):
-    connection.request('POST', path, json.dumps(body), {'Content-Type': 'application/json'})
-    answer = json.load(connection.getresponse())
-    assert answer['status-code'] < 300, answer
-post('/v1/layers', {'action': 'add', 'label': 'test', 'combine': True, 'format': 'yaml', 'layer': open('/tmp/layer.yaml').read()})
-post('/v1/services', {'action': 'start', 'services': ['synapse']})
-"#;
-    printed(&mut kept.pod.workload_command(&["python3", "-c", client]));
-
-    let homeserver = Homeserver::at(kept.pod.address());
-    homeserver.wait_healthy(Duration::from_secs(60)).unwrap();
-    let owner = kept
-        .pod
-        .host_path(Path::new("/data/homeserver.db"))
-        .metadata()
-        .unwrap()
-        .uid();
-    assert_eq!(
-        owner,
-        if is_root() {
-            WORKLOAD_ID
-        } else {
-            rustix::process::geteuid().as_raw()
-        }
-    );
-
-    kept.workload(
-        "register_new_matrix_user --config /data/homeserver.yaml --no-admin --user anna --password secret http://localhost:8008 \
-         > /tmp/register 2>&1",
-    );
-    let mut diary = Diary::begin(&homeserver, "anna", "secret").unwrap();
-    assert_eq!(diary.session().user_id(), "@anna:demo.example");
-    diary.open_room("Travel").unwrap();
-    diary.write("Hello").unwrap();
-    diary.post("sea.png", &picture(1)).unwrap();
-    diary.write("Is it not beautiful? \u{1f30a}").unwrap();
-    assert_eq!((diary.messages(), diary.files()), (3, 1));
-    diary.check(&homeserver).unwrap();
-}
-
 fn health(pod: &Pod) -> String {
     let address = format!("http://{}/health", pod.address());
     let look = || -> anyhow::Result<Look<String, String>> {
@@ -375,30 +309,4 @@ fn health(pod: &Pod) -> String {
     Deadline::after(Duration::from_secs(60))
         .wait_for("an answer at the pod's address", look)
         .unwrap()
-}
-
-/// Started by root, the suite runs this subject once more as a user without privileges.
-#[test]
-fn an_ordinary_user_has_the_same_pods() {
-    if !is_root() {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    std::os::unix::fs::chown(directory.path(), Some(65534), Some(65534)).unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["pod::", "--test-threads", "2"])
-        .env("TMPDIR", directory.path())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(
-        told.contains(
-            "a_real_synapse_runs_under_pebble_and_serves_a_user_at_the_pods_address ... ok"
-        ),
-        "{told}"
-    );
 }

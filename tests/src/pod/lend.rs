@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
 
 use super::container::Container;
 use super::{Pod, WORKLOAD, WORKLOAD_PORT};
@@ -21,6 +21,9 @@ use crate::parts;
 
 /// How long the charms of other pods may hold the port: as long as an action of theirs.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long a program that is no pod of ours may have it.
+const FOREIGN: Duration = Duration::from_secs(20);
 
 /// A command that goes on as `entering`, with the port lent to it.
 pub(super) fn lending(pod: &Path, entering: &Command) -> Command {
@@ -56,12 +59,15 @@ fn take(directory: &Path) -> Result<()> {
         return Ok(());
     };
     let lock = lock()?;
-    let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, WORKLOAD_PORT)) {
-        Ok(listener) => listener,
-        Err(error) => bail!(
-            "port {WORKLOAD_PORT} of this machine is taken ({error}): stop what listens there"
-        ),
-    };
+    let taken = format!("port {WORKLOAD_PORT} of this machine, which another program has");
+    let listener = Deadline::after(FOREIGN).wait_for(&taken, || {
+        Ok(
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, WORKLOAD_PORT)) {
+                Ok(listener) => Look::Done(listener),
+                Err(error) => Look::NotYet(error),
+            },
+        )
+    })?;
     container
         .enter(&["net"], Path::new("/"))
         .arg(parts::program("pod-bridge")?)
