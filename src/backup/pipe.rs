@@ -7,7 +7,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
@@ -20,6 +20,9 @@ pub(super) const PIECE: usize = 256 * 1024;
 /// Pieces that may wait in a pipe: 1 MiB.
 const WAITING: usize = 4;
 
+/// Buffers that may wait to be filled again: those of the waiting pieces, and one at each end.
+const SPARE: usize = WAITING + 2;
+
 enum Piece {
     Data(Bytes),
     End,
@@ -29,6 +32,7 @@ enum Piece {
 pub(super) struct PipeWriter {
     pieces: mpsc::Sender<Piece>,
     filling: BytesMut,
+    spares: Spares,
 }
 
 /// The end of a pipe that is read from.
@@ -36,19 +40,52 @@ pub(super) struct PipeReader {
     pieces: mpsc::Receiver<Piece>,
     current: Bytes,
     ended: bool,
+    spares: Spares,
+}
+
+/// Buffers on their way back from the reader to the writer.
+///
+/// A fresh buffer of this size is memory that the system has to map, clear and unmap again: an eighth of a backup's time.
+#[derive(Clone, Default)]
+struct Spares(Arc<Mutex<Vec<BytesMut>>>);
+
+impl Spares {
+    /// An empty buffer with room for a piece.
+    fn take(&self) -> BytesMut {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| BytesMut::with_capacity(PIECE))
+    }
+
+    /// Keeps what is left of a piece, when it is the last of its buffer and that is one of ours.
+    fn keep(&self, piece: Bytes) {
+        let Ok(mut buffer) = piece.try_into_mut() else {
+            return;
+        };
+        buffer.clear();
+        if !buffer.try_reclaim(PIECE) {
+            return;
+        }
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARE {
+            spares.push(buffer);
+        }
+    }
 }
 
 /// Makes a pipe that holds at most 1 MiB, and one more piece at each end.
 pub(super) fn pipe() -> (PipeWriter, PipeReader) {
     let (sender, receiver) = mpsc::channel(WAITING);
+    let spares = Spares::default();
     let writer = PipeWriter {
         pieces: sender,
         filling: BytesMut::new(),
+        spares: spares.clone(),
     };
     let reader = PipeReader {
         pieces: receiver,
         current: Bytes::new(),
         ended: false,
+        spares,
     };
     (writer, reader)
 }
@@ -74,7 +111,7 @@ impl PipeWriter {
 impl Write for PipeWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.filling.capacity() == 0 {
-            self.filling.reserve(PIECE);
+            self.filling = self.spares.take();
         }
         let taken = bytes.len().min(PIECE - self.filling.len());
         self.filling.extend_from_slice(&bytes[..taken]);
@@ -103,6 +140,11 @@ impl PipeReader {
         self.take(piece)
     }
 
+    /// Gives a piece back that is done with, so that its memory is used again.
+    pub(super) fn give_back(&self, piece: Bytes) {
+        self.spares.keep(piece);
+    }
+
     fn take(&mut self, piece: Option<Piece>) -> io::Result<Option<Bytes>> {
         match piece {
             Some(Piece::Data(data)) => Ok(Some(data)),
@@ -129,6 +171,9 @@ impl Read for PipeReader {
         }
         let taken = buffer.len().min(self.current.len());
         self.current.copy_to_slice(&mut buffer[..taken]);
+        if self.current.is_empty() {
+            self.spares.keep(std::mem::take(&mut self.current));
+        }
         Ok(taken)
     }
 }
@@ -234,6 +279,34 @@ mod tests {
         thread.join().unwrap();
         assert_eq!(read, expected);
         assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_buffer_that_was_read_is_filled_again() {
+        let (mut writer, mut reader) = pipe();
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..20_u8 {
+            writer.write_all(&vec![round; PIECE]).unwrap();
+            let mut first = [0];
+            reader.read_exact(&mut first).unwrap();
+            seen.insert(reader.current.as_ptr().addr() - 1);
+            let mut rest = vec![0; PIECE - 1];
+            reader.read_exact(&mut rest).unwrap();
+            assert!(first == [round] && rest.iter().all(|byte| *byte == round));
+        }
+        assert_eq!(seen.len(), 1, "each round took other memory");
+    }
+
+    #[test]
+    fn pieces_of_others_are_not_kept() {
+        let (writer, reader) = pipe();
+        reader.give_back(Bytes::from_static(&[7; PIECE]));
+        reader.give_back(Bytes::from(vec![7; 17]));
+        let shared = Bytes::from(vec![7; PIECE]);
+        reader.give_back(shared.clone());
+        assert!(writer.spares.0.lock().unwrap().is_empty());
+        reader.give_back(shared);
+        assert_eq!(writer.spares.take().capacity(), PIECE);
     }
 
     #[test]

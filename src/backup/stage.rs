@@ -203,6 +203,7 @@ async fn unpack(
                     // tar is gone; how it ended says why.
                     break None;
                 }
+                pieces.give_back(piece);
             }
             Ok(None) => break None,
             Err(error) => break Some(error),

@@ -193,7 +193,11 @@ async fn send(
         .map_err(failed)?;
     loop {
         let written = match pieces.next().await {
-            Ok(Some(piece)) => upload.write(&piece).await.map_err(failed),
+            Ok(Some(piece)) => {
+                let written = upload.write(&piece).await.map_err(failed);
+                pieces.give_back(piece);
+                written
+            }
             Ok(None) => break,
             Err(error) => Err(CreateError::Stream(error)),
         };

@@ -90,12 +90,10 @@ fn hooks(bed: &Bed, count: usize) -> Result<()> {
         .max()
         .unwrap_or_default();
     // What the tools cost without the charm: the same shell, with many calls and with none.
-    let empty = bed.shell("for call in $(echo 1); do true; done")?;
-    let many = bed.shell(&format!(
-        "for call in {}; do is-leader > /dev/null; done",
-        "x ".repeat(100)
-    ))?;
-    let tool = (many.dispatch.wall - empty.dispatch.wall) / 100.0 * 1e3;
+    let calls = (0..9)
+        .map(|_| one_call(bed))
+        .collect::<Result<Vec<f64>>>()?;
+    let (tool, _) = middle_and_most(calls);
     let tools = tool * called.len() as f64;
 
     let heading =
@@ -118,6 +116,17 @@ fn hooks(bed: &Bed, count: usize) -> Result<()> {
     table.row(&["and all the rest", &format!("{:.1} ms", middle - tools)]);
     table.row(&["peak memory of dispatch", &format!("{} MiB", mebi(peak))]);
     Ok(())
+}
+
+/// Milliseconds of one call of a hook tool.
+fn one_call(bed: &Bed) -> Result<f64> {
+    let empty = bed.shell("for call in 1; do true; done")?;
+    let line = format!(
+        "for call in {}; do is-leader > /dev/null; done",
+        "x ".repeat(20)
+    );
+    let many = bed.shell(&line)?;
+    Ok((many.dispatch.wall - empty.dispatch.wall) / 20.0 * 1e3)
 }
 
 fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {

@@ -22,7 +22,7 @@ fn measure(words: &[String]) -> anyhow::Result<ExitCode> {
         [word] if word == "--small" => Sizes {
             media: vec![8 << 20, 32 << 20],
             message: 32_000_000,
-            hooks: 5,
+            hooks: 30,
         },
         _ => anyhow::bail!("usage: bench [--small]"),
     };
