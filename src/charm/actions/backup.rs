@@ -81,7 +81,7 @@ async fn ready(
         .and_then(|volume| volume.server_name.clone());
     if observation.volume.is_some() && server_name.is_none() {
         let hint = format!(
-            "juju config {} server_name=<domain>, and wait until the unit is active",
+            "run juju config {} server_name=<domain>, and wait until the unit is active",
             charm.application()
         );
         note(waiting(

@@ -9,13 +9,18 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
 use rustix::fs::{FlockOperation, flock};
 
 use super::container::Container;
 use super::{Pod, WORKLOAD, WORKLOAD_PORT};
+use crate::deadline::{Deadline, Look};
 use crate::parts;
+
+/// How long the port may be somebody else's.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// A command that goes on as `entering`, with the port lent to it.
 pub(super) fn lending(pod: &Path, entering: &Command) -> Command {
@@ -46,10 +51,14 @@ fn take(directory: &Path) -> Result<()> {
         return Ok(());
     };
     let lock = lock()?;
-    let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, WORKLOAD_PORT)) {
-        Ok(listener) => listener,
-        Err(error) => bail!("port {WORKLOAD_PORT} of this machine is taken ({error}): stop what listens there"),
-    };
+    // The guest's bridge before us may have let go of the lock and not yet of the port, and other users have a lock of their own.
+    let free = format!("port {WORKLOAD_PORT} of this machine to be free: stop what listens there");
+    let listener = Deadline::after(BUSY).wait_for(&free, || {
+        Ok(match TcpListener::bind((Ipv4Addr::LOCALHOST, WORKLOAD_PORT)) {
+            Ok(listener) => Look::Done(listener),
+            Err(error) => Look::NotYet(error),
+        })
+    })?;
     container
         .enter(&["net"], Path::new("/"))
         .arg(parts::program("pod-bridge")?)
