@@ -75,7 +75,7 @@ fn leading(charm: &Charm, leader: bool, action: &'static str) -> Result<(), Fail
         return Ok(());
     }
     let application = charm.application();
-    let hint = format!("juju run {application}/leader {action}");
+    let hint = format!("run it there: juju run {application}/leader {action}");
     Err(Failure::new(
         Kind::Operator,
         "not-leader",

@@ -23,7 +23,7 @@ pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Cata
     let application = charm.application();
     let params = match relation {
         BackupRelation::Absent => {
-            let hint = format!("juju integrate {application}:backup s3-integrator");
+            let hint = format!("run juju integrate {application}:backup s3-integrator");
             return Err(Failure::new(
                 Kind::Operator,
                 "no-backup-relation",

@@ -55,12 +55,19 @@ impl Scene {
     }
 
     fn head(&mut self, text: &str) {
-        self.told += &format!("{text}\n");
+        self.tell(text);
+    }
+
+    /// Notes a line; it is seen at once when the test fails before its end.
+    fn tell(&mut self, line: &str) {
+        println!("{line}");
+        self.told += line;
+        self.told.push('\n');
     }
 
     fn status(&mut self) {
         let status = self.world.status(UNIT).unwrap();
-        self.told += &format!("  status            {status}\n");
+        self.tell(&format!("  status            {status}"));
     }
 
     /// Runs an action that must be refused, and notes what it says.
@@ -74,7 +81,8 @@ impl Scene {
         assert!(worked <= PATIENCE + SLACK, "{words:?} took {worked:?}: {refused:?}");
         assert!(worked > Duration::ZERO, "the charm never ran: {refused:?}");
         let code = refused.result("error-code");
-        self.told += &format!("  {:<17} {} [{code}]\n", words[0], refused.message);
+        let line = format!("  {:<17} {} [{code}]", words[0], refused.message);
+        self.tell(&line);
         self.untouched();
         refused
     }
@@ -164,6 +172,8 @@ impl Scene {
         for (pattern, name) in [
             (r"127\.0\.0\.1:[0-9]+", "<address>"),
             (r"\b[0-9]{6,10}\b", "<bytes>"),
+            // Depends on the machine's way of resolving names.
+            (r"(does not resolve): client error.*?(\.(?: [A-Z])|…)", "$1: <the resolver's words>$2"),
         ] {
             told = Regex::new(pattern).unwrap().replace_all(&told, name).into_owned();
         }
@@ -307,7 +317,6 @@ fn malformed_relations(scene: &mut Scene) {
         ("bucket with a slash", &[("bucket", "demo/prod")]),
         ("endpoint without a scheme", &[("endpoint", "store.example")]),
         ("endpoint of another scheme", &[("endpoint", "ftp://store.example")]),
-        ("endpoint with a path", &[("endpoint", "http://store.example/minio")]),
         ("region with a blank", &[("region", "us east")]),
         ("path that climbs", &[("path", "prod/../other")]),
         ("unknown s3-uri-style", &[("s3-uri-style", "dns")]),

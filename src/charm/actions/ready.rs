@@ -111,7 +111,7 @@ pub(super) async fn ready(charm: &Charm, task: Task) -> Result<Ready, Failure> {
     }
     if observation.volume.is_some() && server_name.is_none() {
         let hint = format!(
-            "juju config {} server_name=<domain>, and wait until the unit is active",
+            "run juju config {} server_name=<domain>, and wait until the unit is active",
             charm.application()
         );
         note(waiting(
