@@ -263,15 +263,16 @@ impl S3 for Store {
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
-        self.uploads
-            .check(&input.upload_id, &input.bucket, &input.key)?;
         if !(1..=10_000).contains(&input.part_number) {
             return Err(s3_error!(
                 InvalidArgument,
                 "Part number must be an integer between 1 and 10000, inclusive"
             ));
         }
+        // Read to its end before it is refused: else the client may see a broken connection instead of the refusal.
         let received = self.shelf.receive(input.body).await?;
+        self.uploads
+            .check(&input.upload_id, &input.bucket, &input.key)?;
         received.check(
             input.checksum_crc32.as_deref(),
             input.checksum_crc32c.as_deref(),
