@@ -57,23 +57,14 @@ pub(super) enum ObserveError {
     Volume(#[from] std::io::Error),
 }
 
-/// Asks everything at once: what one of them waits for, the start of a hook tool above all, the others use.
 pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> {
-    let (options, leader, opened_ports, backup, volume, container) = tokio::try_join!(
-        async { Ok(charm.tools.config_get().await?) },
-        async { Ok(charm.tools.is_leader().await?) },
-        async { Ok(charm.tools.opened_ports().await?) },
-        async { Ok(backup_relation(charm).await?) },
-        volume(charm),
-        container(charm),
-    )?;
     Ok(Observation {
-        options,
-        leader,
-        volume,
-        container,
-        opened_ports,
-        backup,
+        options: charm.tools.config_get().await?,
+        leader: charm.tools.is_leader().await?,
+        volume: volume(charm).await?,
+        container: container(charm).await?,
+        opened_ports: charm.tools.opened_ports().await?,
+        backup: backup_relation(charm).await?,
     })
 }
 
