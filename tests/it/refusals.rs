@@ -78,7 +78,10 @@ impl Scene {
     fn refuse_on(&mut self, unit: &str, words: &[&str]) -> Action {
         let refused = self.world.act(unit, words).unwrap().failure().unwrap();
         let worked = refused.worked;
-        assert!(worked <= PATIENCE + SLACK, "{words:?} took {worked:?}: {refused:?}");
+        assert!(
+            worked <= PATIENCE + SLACK,
+            "{words:?} took {worked:?}: {refused:?}"
+        );
         assert!(worked > Duration::ZERO, "the charm never ran: {refused:?}");
         let code = refused.result("error-code");
         let line = format!("  {:<17} {} [{code}]", words[0], refused.message);
@@ -112,7 +115,9 @@ impl Scene {
         assert_eq!(left, 0, "{} is not empty", private.display());
         if self.world.pod(UNIT).unwrap().workload().is_some() {
             assert_eq!(self.world.synapse(UNIT).unwrap(), kept.synapse);
-            kept.homeserver.resume(kept.diary.session().token()).unwrap();
+            kept.homeserver
+                .resume(kept.diary.session().token())
+                .unwrap();
         }
     }
 
@@ -133,7 +138,10 @@ impl Scene {
     fn relate(&self, settings: &[(&str, &str)]) {
         let value = |key: &str, right: String| {
             let other = settings.iter().find(|(name, _)| *name == key);
-            format!("{key}={}", other.map_or(right, |(_, other)| (*other).to_owned()))
+            format!(
+                "{key}={}",
+                other.map_or(right, |(_, other)| (*other).to_owned())
+            )
         };
         let fact = |key: &str| value(key, self.world.store().fact(key));
         self.juju(&[
@@ -173,9 +181,15 @@ impl Scene {
             (r"127\.0\.0\.1:[0-9]+", "<address>"),
             (r"\b[0-9]{6,10}\b", "<bytes>"),
             // Depends on the machine's way of resolving names.
-            (r"(does not resolve): client error.*?(\.(?: [A-Z])|…)", "$1: <the resolver's words>$2"),
+            (
+                r"(does not resolve): client error.*?(\.(?: [A-Z])|…)",
+                "$1: <the resolver's words>$2",
+            ),
         ] {
-            told = Regex::new(pattern).unwrap().replace_all(&told, name).into_owned();
+            told = Regex::new(pattern)
+                .unwrap()
+                .replace_all(&told, name)
+                .into_owned();
         }
         told
     }
@@ -184,11 +198,25 @@ impl Scene {
 #[test]
 fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     let world = World::new().unwrap();
-    let mut scene = Scene { world, told: String::new(), kept: None };
+    let mut scene = Scene {
+        world,
+        told: String::new(),
+        kept: None,
+    };
     scene.juju(&["add-model", "demo"]);
-    let small = SmallVolume::mount(&scene.world.directory_of_model().join("units/synapse-0/data"));
+    let small = SmallVolume::mount(
+        &scene
+            .world
+            .directory_of_model()
+            .join("units/synapse-0/data"),
+    );
     let image = "synapse-image=matrixdotorg/synapse:v1.163.2";
-    scene.juju(&["deploy", "./target/charm/synapse.charm", "--resource", image]);
+    scene.juju(&[
+        "deploy",
+        "./target/charm/synapse.charm",
+        "--resource",
+        image,
+    ]);
     scene.juju(&["deploy", "s3-integrator"]);
     scene.juju(&["integrate", "synapse:backup", "s3-integrator"]);
 
@@ -211,13 +239,21 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     scene.juju(&["config", "synapse", "server_name=demo.example"]);
     scene.world.wait_for_status(UNIT, "active", "").unwrap();
     let homeserver = scene.world.homeserver(UNIT).unwrap();
-    let registered = scene.world.act(UNIT, &["register-user", "username=anna"]).unwrap();
+    let registered = scene
+        .world
+        .act(UNIT, &["register-user", "username=anna"])
+        .unwrap();
     let registered = registered.success().unwrap();
     let password = registered["user-password"].as_str().unwrap();
     let mut diary = Diary::begin(&homeserver, "anna", password).unwrap();
     diary.open_room("Travel").unwrap();
     diary.write("It is still here.").unwrap();
-    let created = scene.world.act(UNIT, &["create-backup"]).unwrap().success().unwrap();
+    let created = scene
+        .world
+        .act(UNIT, &["create-backup"])
+        .unwrap()
+        .success()
+        .unwrap();
     let id = created["backup-id"].as_str().unwrap().to_owned();
     scene.kept = Some(Kept {
         synapse: scene.world.synapse(UNIT).unwrap(),
@@ -230,7 +266,10 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
 
     for (head, setting) in [
         ("server_name changed", "server_name=other.example"),
-        ("server_name no longer valid", "server_name=https://demo.example"),
+        (
+            "server_name no longer valid",
+            "server_name=https://demo.example",
+        ),
     ] {
         scene.head(head);
         scene.juju(&["config", "synapse", setting]);
@@ -249,7 +288,10 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
 
     scene.passphrase("no passphrase", &["--reset", "backup_passphrase"]);
     scene.passphrase("empty passphrase", &["backup_passphrase="]);
-    scene.passphrase("passphrase of several lines", &["backup_passphrase=right\nwrong"]);
+    scene.passphrase(
+        "passphrase of several lines",
+        &["backup_passphrase=right\nwrong"],
+    );
     scene.passphrase("passphrase of an empty line", &["backup_passphrase=\n"]);
     scene.passphrase("passphrase from Windows", &["backup_passphrase=right\r\n"]);
     scene.head("wrong passphrase");
@@ -258,7 +300,13 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     let _ = scene.refuse(&["restore-backup", &format!("backup-id={id}")]);
     scene.juju(&["config", "synapse", "backup_passphrase=right"]);
 
-    for other in ["backup-20260101000000000001", "", "../x", "latest", "backup-2026/../../x"] {
+    for other in [
+        "backup-20260101000000000001",
+        "",
+        "../x",
+        "latest",
+        "backup-2026/../../x",
+    ] {
         scene.head(&format!("backup-id={other}"));
         let _ = scene.refuse(&["restore-backup", &format!("backup-id={other}")]);
         let _ = scene.refuse(&["delete-backup", &format!("backup-id={other}")]);
@@ -315,21 +363,41 @@ fn malformed_relations(scene: &mut Scene) {
         ("blank in the access-key", &[("access-key", "the key")]),
         ("line end in the secret-key", &[("secret-key", "the\nkey")]),
         ("bucket with a slash", &[("bucket", "demo/prod")]),
-        ("endpoint without a scheme", &[("endpoint", "store.example")]),
-        ("endpoint of another scheme", &[("endpoint", "ftp://store.example")]),
+        (
+            "endpoint without a scheme",
+            &[("endpoint", "store.example")],
+        ),
+        (
+            "endpoint of another scheme",
+            &[("endpoint", "ftp://store.example")],
+        ),
         ("region with a blank", &[("region", "us east")]),
         ("path that climbs", &[("path", "prod/../other")]),
         ("unknown s3-uri-style", &[("s3-uri-style", "dns")]),
-        ("tls-ca-chain that is none", &[("tls-ca-chain", certificate)]),
-        ("several at once", &[("access-key", ""), ("bucket", "a b"), ("s3-uri-style", "x")]),
+        (
+            "tls-ca-chain that is none",
+            &[("tls-ca-chain", certificate)],
+        ),
+        (
+            "several at once",
+            &[("access-key", ""), ("bucket", "a b"), ("s3-uri-style", "x")],
+        ),
     ] {
         scene.with_relation(head, settings, false);
     }
 }
 
 fn unwilling_stores(scene: &mut Scene) {
-    scene.with_relation("bad DNS name", &[("endpoint", "http://store.invalid")], true);
-    scene.with_relation("nobody listens", &[("endpoint", "http://127.0.0.1:1")], true);
+    scene.with_relation(
+        "bad DNS name",
+        &[("endpoint", "http://store.invalid")],
+        true,
+    );
+    scene.with_relation(
+        "nobody listens",
+        &[("endpoint", "http://127.0.0.1:1")],
+        true,
+    );
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     scene.with_relation("store that never answers", &[("endpoint", &endpoint)], true);
@@ -338,7 +406,11 @@ fn unwilling_stores(scene: &mut Scene) {
 
     let authority = CertificateAuthority::new().unwrap();
     let certificate = Some(authority.issue(&["127.0.0.1"]).unwrap());
-    let secure = Server::start(Options { certificate, ..Options::default() }).unwrap();
+    let secure = Server::start(Options {
+        certificate,
+        ..Options::default()
+    })
+    .unwrap();
     let endpoint = secure.endpoint();
     scene.with_relation("untrusted certificate", &[("endpoint", &endpoint)], true);
     scene.head("untrusted certificate, mended by tls-ca-chain");
@@ -348,13 +420,19 @@ fn unwilling_stores(scene: &mut Scene) {
 
     scene.head("forbidden (403)");
     let forbidden = Effect::refuse(403, "AccessDenied");
-    scene.store().order(Fault::on(Operation::ListObjects, forbidden).always());
+    scene
+        .store()
+        .order(Fault::on(Operation::ListObjects, forbidden).always());
     scene.hook("update-status");
     scene.status();
     let _ = scene.refuse(&["create-backup"]);
     scene.store().clear_faults();
     scene.hook("update-status");
-    assert_eq!(scene.world.status(UNIT).unwrap(), "active", "it clears by itself");
+    assert_eq!(
+        scene.world.status(UNIT).unwrap(),
+        "active",
+        "it clears by itself"
+    );
 
     scene.head("missing bucket (404)");
     let buckets = scene.store().directory().to_owned();
@@ -363,7 +441,11 @@ fn unwilling_stores(scene: &mut Scene) {
     scene.refuse_all();
     fs::create_dir(buckets.join("nobodys")).unwrap();
     scene.hook("update-status");
-    assert_eq!(scene.world.status(UNIT).unwrap(), "active", "it clears by itself");
+    assert_eq!(
+        scene.world.status(UNIT).unwrap(),
+        "active",
+        "it clears by itself"
+    );
     assert_eq!(fs::read_dir(buckets.join("nobodys")).unwrap().count(), 0);
     scene.relate(&[]);
 }
@@ -377,7 +459,9 @@ fn foreign_backup(scene: &mut Scene, id: &str) {
     scene.kept.as_mut().unwrap().objects = scene.world.store().objects().unwrap();
     let _ = scene.refuse(&["restore-backup", &format!("backup-id={other}")]);
     scene.head("backup under another name, manifest adapted");
-    copy(&place.join(id), &place.join(other), |manifest| manifest.replace(id, other));
+    copy(&place.join(id), &place.join(other), |manifest| {
+        manifest.replace(id, other)
+    });
     scene.kept.as_mut().unwrap().objects = scene.world.store().objects().unwrap();
     let _ = scene.refuse(&["restore-backup", &format!("backup-id={other}")]);
     fs::remove_dir_all(place.join(other)).unwrap();

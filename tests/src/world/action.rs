@@ -104,7 +104,8 @@ impl World {
 
     /// Kills a task as `juju cancel-task` does, and waits for its end.
     pub fn cancel(&self, number: u64) -> Result<Action> {
-        self.juju(&["cancel-task", &number.to_string()])?.success()?;
+        self.juju(&["cancel-task", &number.to_string()])?
+            .success()?;
         self.wait_for_task(number)
     }
 
