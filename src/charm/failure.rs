@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::backup::{CatalogueError, CreateError, RestoreError};
+use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
 use crate::openpgp::{OpenError, PassphraseError};
 use crate::pebble::{ExecError, PebbleError};
@@ -171,6 +171,10 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     if let Some(CatalogueError::Absent(_)) = within(error) {
         let hint = "list-backups shows which exist";
         return Failure::new(Kind::Operator, "backup-not-found", cause, hint);
+    }
+    if within::<CreateError>(error).is_none() && within::<FormatError>(error).is_some() {
+        let hint = "restore another one: list-backups shows which exist";
+        return Failure::new(Kind::Operator, "backup-unreadable", cause, hint);
     }
     if let Some(error) = pebble(error) {
         if error.is_connection() {

@@ -78,13 +78,19 @@ impl Scene {
         assert_eq!(killed.status, "aborted", "{killed:?}");
         self.store().clear_faults();
         // What was killed could not say so; the next hook finds how things stand.
-        self.world.juju(&["lever", "hook", UNIT, "update-status"]).unwrap().success().unwrap();
+        self.world
+            .juju(&["lever", "hook", UNIT, "update-status"])
+            .unwrap()
+            .success()
+            .unwrap();
     }
 
     /// The Synapse that has run all along still serves its users.
     fn untouched(&self) {
         assert_eq!(self.world.synapse(UNIT).unwrap(), self.synapse);
-        self.homeserver.resume(self.diary.session().token()).unwrap();
+        self.homeserver
+            .resume(self.diary.session().token())
+            .unwrap();
         assert_eq!(self.world.status(UNIT).unwrap(), "active");
     }
 
@@ -109,7 +115,11 @@ fn names(directory: &Path) -> Vec<String> {
 #[test]
 fn killed_create_is_no_backup_and_the_next_one_works() {
     let scene = Scene::new();
-    let stall = |operation| scene.store().order(Fault::on(operation, Effect::Stall).always());
+    let stall = |operation| {
+        scene
+            .store()
+            .order(Fault::on(operation, Effect::Stall).always())
+    };
 
     stall(Operation::UploadPart);
     scene.kill_at(&["create-backup"], Operation::UploadPart, 1);
@@ -122,19 +132,36 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     scene.untouched();
     assert_eq!(scene.listed(), [""; 0]);
     let objects = scene.world.store().objects().unwrap();
-    let left: Vec<&str> = objects.iter().filter_map(|(key, _)| key.split('/').nth(1)).collect();
+    let left: Vec<&str> = objects
+        .iter()
+        .filter_map(|(key, _)| key.split('/').nth(1))
+        .collect();
     assert_eq!(objects.len(), 2, "{objects:?}");
     let restore = ["restore-backup", &format!("backup-id={}", left[0])];
     let refused = scene.world.act(UNIT, &restore).unwrap().failure().unwrap();
-    assert_eq!(refused.result("error-code"), "backup-not-found", "{refused:?}");
+    assert_eq!(
+        refused.result("error-code"),
+        "backup-not-found",
+        "{refused:?}"
+    );
     let delete = ["delete-backup", &format!("backup-id={}", left[0])];
     let deleted = scene.world.act(UNIT, &delete).unwrap().success().unwrap();
     assert_eq!(deleted["objects"], "2");
-    assert!(deleted["note"].as_str().unwrap().contains("no finished backup"), "{deleted}");
+    assert!(
+        deleted["note"]
+            .as_str()
+            .unwrap()
+            .contains("no finished backup"),
+        "{deleted}"
+    );
 
     let id = scene.create();
     assert_eq!(scene.listed(), [id]);
-    assert_eq!(scene.private(), [""; 0], "what the killed ones left is gone");
+    assert_eq!(
+        scene.private(),
+        [""; 0],
+        "what the killed ones left is gone"
+    );
     scene.untouched();
     scene.world.finish().unwrap();
 }
@@ -144,7 +171,9 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     let mut scene = Scene::new();
     // Enough that the volume does not pass in one go.
     let session = scene.diary.session();
-    session.upload("large.bin", "application/octet-stream", &vec![7; 3 * MIB]).unwrap();
+    session
+        .upload("large.bin", "application/octet-stream", &vec![7; 3 * MIB])
+        .unwrap();
     let saved = scene.diary.clone();
     let id = scene.create();
     scene.diary.write("after the backup").unwrap();
@@ -152,7 +181,9 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
 
     // Manifest, inventory, and of the volume one half.
     let half = Effect::StallBody(MIB as u64);
-    scene.store().order(Fault::on(Operation::GetObject, half).after(2).always());
+    scene
+        .store()
+        .order(Fault::on(Operation::GetObject, half).after(2).always());
     scene.kill_at(&restore, Operation::GetObject, 3);
     scene.untouched();
     scene.diary.check(&scene.homeserver).unwrap();
@@ -161,7 +192,10 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     let answer = scene.world.act(UNIT, &restore).unwrap().success().unwrap();
     assert_eq!(answer["result"], "correct");
     saved.check(&scene.homeserver).unwrap();
-    assert!(scene.diary.check(&scene.homeserver).is_err(), "what came after the backup is still there");
+    assert!(
+        scene.diary.check(&scene.homeserver).is_err(),
+        "what came after the backup is still there"
+    );
     assert_eq!(scene.private(), ["replaced"]);
     assert_eq!(scene.world.status(UNIT).unwrap(), "active");
     scene.world.finish().unwrap();
@@ -177,7 +211,11 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
         scene.store().order(fault);
         let failed = scene.world.act(UNIT, words).unwrap().failure().unwrap();
         scene.store().clear_faults();
-        told += &format!("{what}:\n  {} [{}]\n", failed.message, failed.result("error-code"));
+        told += &format!(
+            "{what}:\n  {} [{}]\n",
+            failed.message,
+            failed.result("error-code")
+        );
         assert_eq!(scene.world.store().objects().unwrap(), objects, "{what}");
         assert_eq!(scene.store().open_uploads(), 0, "{what}");
         assert_eq!(scene.private(), [""; 0], "{what}");
@@ -187,25 +225,82 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     let create = ["create-backup"];
     let on = Fault::on;
     let unavailable = || Effect::refuse(503, "SlowDown");
-    fail(&create, "403 at a part", on(Operation::UploadPart, Effect::refuse(403, "AccessDenied")).always());
-    fail(&create, "503 at completion", on(Operation::CompleteUpload, unavailable()).always());
-    fail(&create, "connection cut at completion", on(Operation::CompleteUpload, Effect::Drop).always());
+    fail(
+        &create,
+        "403 at a part",
+        on(Operation::UploadPart, Effect::refuse(403, "AccessDenied")).always(),
+    );
+    fail(
+        &create,
+        "503 at completion",
+        on(Operation::CompleteUpload, unavailable()).always(),
+    );
+    fail(
+        &create,
+        "connection cut at completion",
+        on(Operation::CompleteUpload, Effect::Drop).always(),
+    );
     let hidden = Effect::refuse(200, "InternalError");
-    fail(&create, "error in a 200 at completion", on(Operation::CompleteUpload, hidden).always());
-    fail(&create, "503 at the manifest", on(Operation::PutObject, unavailable()).always());
-    fail(&create, "object lost after completion", on(Operation::CompleteUpload, Effect::Forget));
-    fail(&create, "object shortened after completion", on(Operation::CompleteUpload, Effect::Shorten));
+    fail(
+        &create,
+        "error in a 200 at completion",
+        on(Operation::CompleteUpload, hidden).always(),
+    );
+    fail(
+        &create,
+        "503 at the manifest",
+        on(Operation::PutObject, unavailable()).always(),
+    );
+    fail(
+        &create,
+        "object lost after completion",
+        on(Operation::CompleteUpload, Effect::Forget),
+    );
+    fail(
+        &create,
+        "object shortened after completion",
+        on(Operation::CompleteUpload, Effect::Shorten),
+    );
 
     let restore = ["restore-backup", &format!("backup-id={kept}")];
     let volume = |effect| on(Operation::GetObject, effect).after(2).always();
-    fail(&restore, "403 at the volume", volume(Effect::refuse(403, "AccessDenied")));
+    fail(
+        &restore,
+        "403 at the volume",
+        volume(Effect::refuse(403, "AccessDenied")),
+    );
     fail(&restore, "volume cut short", volume(Effect::Cut(20_000)));
 
     let told = told.replace(&kept, "<kept>");
-    let told = regex::Regex::new("backup-[0-9]{20}").unwrap().replace_all(&told, "<new>").into_owned();
+    let told = regex::Regex::new("backup-[0-9]{20}")
+        .unwrap()
+        .replace_all(&told, "<new>")
+        .into_owned();
     let told = told.replace(&scene.store().endpoint(), "<store>");
-    let told = regex::Regex::new(r"\b[0-9]{4,}\b").unwrap().replace_all(&told, "<bytes>").into_owned();
-    insta::assert_snapshot!(told, @"");
+    let told = regex::Regex::new(r"\b[0-9]{5,}\b")
+        .unwrap()
+        .replace_all(&told, "<bytes>")
+        .into_owned();
+    insta::assert_snapshot!(told, @r"
+    403 at a part:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: <store> does not allow to write part 1 of <new>/volume-0001.tar.gpg. Allow the key to list, read, write and delete in the bucket, or correct access-key and secret-key. [access-denied]
+    503 at completion:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store refused to complete the upload of <new>/volume-0001.tar.gpg: SlowDown (503): ordered by the test. See the store's message and its log. [store-failed]
+    connection cut at completion:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: connection to <store> broke while trying to complete the upload of <new>/volume-0001.tar.gpg: client error (SendRequest): connection closed before message completed. Check the network and the store, then try again. [store-failed]
+    error in a 200 at completion:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store refused to complete the upload of <new>/volume-0001.tar.gpg: InternalError (200): ordered by the test. See the store's message and its log. [store-failed]
+    503 at the manifest:
+      Error Creating Backup. Failed to upload <new>/manifest.json: store refused to write <new>/manifest.json: SlowDown (503): ordered by the test. See the store's message and its log. [store-failed]
+    object lost after completion:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store has no bytes of <new>/volume-0001.tar.gpg where <bytes> were sent. Try again; if it stays, do not trust this store or what lies between. [store-failed]
+    object shortened after completion:
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store has <bytes> bytes of <new>/volume-0001.tar.gpg where <bytes> were sent. Try again; if it stays, do not trust this store or what lies between. [store-failed]
+    403 at the volume:
+      Error Restoring Backup. Failed to download <kept>/volume-0001.tar.gpg: <store> does not allow to read <kept>/volume-0001.tar.gpg. Allow the key to list, read, write and delete in the bucket, or correct access-key and secret-key. [access-denied]
+    volume cut short:
+      Error Restoring Backup. Failed to download <kept>/volume-0001.tar.gpg: connection to <store> broke while trying to read <kept>/volume-0001.tar.gpg: error reading a body from connection: end of file before message length reached. Check the network and the store, then try again. [store-failed]
+    ");
     assert_eq!(scene.listed(), [kept]);
     scene.world.finish().unwrap();
 }

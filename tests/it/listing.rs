@@ -13,7 +13,11 @@ const UNIT: &str = "synapse/0";
 
 /// What the action answers, and its rows.
 fn list(world: &World) -> (Value, Vec<Value>) {
-    let results = world.act(UNIT, &["list-backups"]).unwrap().success().unwrap();
+    let results = world
+        .act(UNIT, &["list-backups"])
+        .unwrap()
+        .success()
+        .unwrap();
     let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
     let rows = rows.as_array().unwrap().clone();
     assert_eq!(results["count"], rows.len().to_string());
@@ -21,14 +25,22 @@ fn list(world: &World) -> (Value, Vec<Value>) {
 }
 
 fn create(world: &World) -> String {
-    let results = world.act(UNIT, &["create-backup"]).unwrap().success().unwrap();
+    let results = world
+        .act(UNIT, &["create-backup"])
+        .unwrap()
+        .success()
+        .unwrap();
     results["backup-id"].as_str().unwrap().to_owned()
 }
 
 /// Lets the relation name another place in the bucket.
 fn move_to(world: &World, path: &str) {
     let setting = format!("path={path}");
-    world.juju(&["config", "s3-integrator", &setting]).unwrap().success().unwrap();
+    world
+        .juju(&["config", "s3-integrator", &setting])
+        .unwrap()
+        .success()
+        .unwrap();
 }
 
 fn time(row: &Value) -> Timestamp {
@@ -45,7 +57,10 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
 
     let (results, rows) = list(&world);
     assert!(rows.is_empty(), "{rows:?}");
-    insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @r"
+    backup-id                   | last-modified             |            size | state
+    ---------------------------------------------------------------------------------
+    ");
 
     move_to(&world, "prod");
     let before = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
@@ -61,7 +76,10 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     let sealed = sizes.iter().filter(|(key, _)| key.ends_with(".gpg"));
     assert_eq!(rows[0]["size"], sealed.map(|(_, size)| size).sum::<u64>());
     assert_eq!(results["backups"][&id]["state"], "finished");
-    assert_eq!(results["backups"][&id]["last-modified"], rows[0]["last-modified"]);
+    assert_eq!(
+        results["backups"][&id]["last-modified"],
+        rows[0]["last-modified"]
+    );
 
     // Neither path begins where the other ends, whatever their names.
     move_to(&world, "prod-staging");
@@ -75,7 +93,11 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     let delete = ["delete-backup", &format!("backup-id={sibling}")];
     let refused = world.act(UNIT, &delete).unwrap().failure().unwrap();
     assert_eq!(refused.result("error-code"), "backup-not-found");
-    let ids: Vec<Value> = list(&world).1.iter().map(|row| row["backup-id"].clone()).collect();
+    let ids: Vec<Value> = list(&world)
+        .1
+        .iter()
+        .map(|row| row["backup-id"].clone())
+        .collect();
     assert_eq!(ids, [id.as_str()]);
 
     // Not backups: without a manifest, and what others keep there.
@@ -85,8 +107,14 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, contents).unwrap();
     };
-    lay("backup-20260101000000000001/volume-0001.tar.gpg", "never finished");
-    lay("backup-20260101000000000001/inventory.json.gpg", "never finished");
+    lay(
+        "backup-20260101000000000001/volume-0001.tar.gpg",
+        "never finished",
+    );
+    lay(
+        "backup-20260101000000000001/inventory.json.gpg",
+        "never finished",
+    );
     lay("notes/manifest.json", &manifest);
     lay("backup-20260101000000000002", "a flat object");
     assert_eq!(list(&world).1.len(), 1);
@@ -94,29 +122,50 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     // A great many, and three whose manifests are not what they were.
     for number in 1..1200 {
         let other = format!("backup-20260102000000{number:06}");
-        lay(&format!("{other}/manifest.json"), &manifest.replace(&id, &other));
+        lay(
+            &format!("{other}/manifest.json"),
+            &manifest.replace(&id, &other),
+        );
     }
-    lay("backup-20260103000000000001/manifest.json", &manifest[..manifest.len() / 2]);
+    lay(
+        "backup-20260103000000000001/manifest.json",
+        &manifest[..manifest.len() / 2],
+    );
     lay("backup-20260103000000000002/manifest.json", &manifest);
     let other = "backup-20260103000000000003";
-    let future = manifest.replace(&id, other).replace("\"version\": 1", "\"version\": 99");
+    let future = manifest
+        .replace(&id, other)
+        .replace("\"version\": 1", "\"version\": 99");
     lay(&format!("{other}/manifest.json"), &future);
     let answer = world.act(UNIT, &["list-backups"]).unwrap();
-    let worked = answer.worked;
+    println!("1203 backups listed in {:?}", answer.worked);
     let results = answer.success().unwrap();
-    println!("1203 backups listed in {worked:?}");
     let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(results["count"], "1203");
-    let finished = rows.iter().filter(|row| row["state"] == "finished");
-    println!("{} shown, note {}", rows.len(), results["note"]);
-    let finished = finished.count();
+    let finished = rows.iter().filter(|row| row["state"] == "finished").count();
     let damaged: Vec<&str> = rows
         .iter()
         .filter_map(|row| row["state"].as_str())
         .filter(|state| *state != "finished")
         .collect();
-    insta::assert_snapshot!(format!("finished: {finished}\n{}", damaged.join("\n")), @"");
+    insta::assert_snapshot!(damaged.join("\n").replace(&id, "<kept>"), @r"
+    damaged: manifest of the backup cannot be read: EOF while parsing a value at line 16 column 13
+    damaged: manifest in the place of backup-20260103000000000002 says that it belongs to <kept>
+    damaged: manifest of the backup has format version 99, and this charm reads up to 1
+    ");
+    // A result of Juju's has its limit; the count and a note tell what is left out, which is the oldest.
+    let note = format!("the newest {} of 1203 backups are shown", rows.len());
+    assert!(
+        rows.len() == 1203 || results["note"] == note,
+        "{}",
+        results["note"]
+    );
+    assert!(
+        rows.len() > 900 && finished + damaged.len() == rows.len(),
+        "{}",
+        rows.len()
+    );
     let mut sorted = rows.clone();
     sorted.sort_by_key(|row| row["backup-id"].as_str().unwrap().to_owned());
     assert_eq!(*rows, sorted, "oldest first");

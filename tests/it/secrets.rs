@@ -32,13 +32,21 @@ fn is_their_home(path: &Path) -> bool {
 
 #[test]
 fn planted_secrets_are_found_nowhere_but_at_home() {
-    let options = Options { secret_key: SECRET_KEY.to_owned(), ..Options::default() };
-    let world = World::with(|directory| Store::embedded_with(&directory.join("s3"), options)).unwrap();
+    let options = Options {
+        secret_key: SECRET_KEY.to_owned(),
+        ..Options::default()
+    };
+    let world =
+        World::with(|directory| Store::embedded_with(&directory.join("s3"), options)).unwrap();
     let story = Story::new(&world, |_| ());
     story.deploy().unwrap();
     story.connect().unwrap();
     let setting = format!("backup_passphrase={PASSPHRASE}");
-    world.juju(&["config", "synapse", &setting]).unwrap().success().unwrap();
+    world
+        .juju(&["config", "synapse", &setting])
+        .unwrap()
+        .success()
+        .unwrap();
 
     let mut needles = Needles::default();
     needles.add("passphrase", PASSPHRASE);
@@ -55,7 +63,10 @@ fn planted_secrets_are_found_nowhere_but_at_home() {
             own += 1;
         }
     }
-    assert_eq!(own, 4, "macaroon, form, registration, signing key: {needles:?}");
+    assert_eq!(
+        own, 4,
+        "macaroon, form, registration, signing key: {needles:?}"
+    );
 
     let watch = Watch::begin(&needles);
     let mut shown = String::new();
@@ -66,25 +77,39 @@ fn planted_secrets_are_found_nowhere_but_at_home() {
         results
     };
     let registered = act(&["register-user", "username=anna"]);
-    let id = act(&["create-backup"])["backup-id"].as_str().unwrap().to_owned();
+    let id = act(&["create-backup"])["backup-id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let id = format!("backup-id={id}");
     act(&["list-backups"]);
     act(&["restore-backup", &id]);
     // Failures are told at greater length than successes.
     let mut told = String::new();
     for wrong in ["backup-id=backup-20260101000000000001", "backup-id=../x"] {
-        let refused = world.act(UNIT, &["restore-backup", wrong]).unwrap().failure().unwrap();
+        let refused = world
+            .act(UNIT, &["restore-backup", wrong])
+            .unwrap()
+            .failure()
+            .unwrap();
         told += &format!("{refused:?}");
     }
     let in_bucket = needles.below(&world.store().bucket(), |_| false);
     act(&["delete-backup", &id]);
     let seen = watch.end();
-    assert!(seen.processes > 20, "only {} processes were seen", seen.processes);
+    assert!(
+        seen.processes > 20,
+        "only {} processes were seen",
+        seen.processes
+    );
     assert!(seen.of_the_charm > 0, "no process of the charm was seen");
     assert_eq!(seen.found, [""; 0]);
     assert_eq!(in_bucket, [""; 0]);
 
-    assert_eq!(needles.within("results and statuses", shown.as_bytes()), [""; 0]);
+    assert_eq!(
+        needles.within("results and statuses", shown.as_bytes()),
+        [""; 0]
+    );
     assert_eq!(needles.within("refusals", told.as_bytes()), [""; 0]);
     let password = registered["user-password"].as_str().unwrap();
     needles.add("user-password", password);
@@ -102,10 +127,17 @@ fn planted_secrets_are_found_nowhere_but_at_home() {
     assert_eq!(needles.below(pod.directory(), is_their_home), [""; 0]);
     let root = format!("/proc/{}/root", pod.workload().unwrap().id());
     for place in ["run", "root", "var/log", "dev/shm", "tmp"] {
-        assert_eq!(needles.below(&Path::new(&root).join(place), |_| false), [""; 0]);
+        assert_eq!(
+            needles.below(&Path::new(&root).join(place), |_| false),
+            [""; 0]
+        );
     }
     let homes = needles.below(pod.directory(), |_| false);
-    assert_eq!(homes.len(), 8, "the four files, live and replaced: {homes:#?}");
+    assert_eq!(
+        homes.len(),
+        8,
+        "the four files, live and replaced: {homes:#?}"
+    );
     world.finish().unwrap();
 }
 
@@ -118,12 +150,27 @@ fn search_finds_what_was_planted_on_purpose() {
     let place = directory.path().join("a/b");
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("plain"), format!("\0\u{1}{secret}\0")).unwrap();
-    fs::write(place.join("long"), [vec![b'x'; 3 << 20], secret.into()].concat()).unwrap();
-    fs::write(place.join("encoded"), "x cGxhbnRlZCBvbiBwdXJwb3NlLCAwODE1 x").unwrap();
-    fs::write(place.join("escaped"), "https://x/?p=planted%20on%20purpose%2C%200815").unwrap();
+    fs::write(
+        place.join("long"),
+        [vec![b'x'; 3 << 20], secret.into()].concat(),
+    )
+    .unwrap();
+    fs::write(
+        place.join("encoded"),
+        "x cGxhbnRlZCBvbiBwdXJwb3NlLCAwODE1 x",
+    )
+    .unwrap();
+    fs::write(
+        place.join("escaped"),
+        "https://x/?p=planted%20on%20purpose%2C%200815",
+    )
+    .unwrap();
     fs::write(place.join("innocent"), "planted on purpose, 0816").unwrap();
     let found = needles.below(directory.path(), |path| path.ends_with("plain"));
-    let names: Vec<&str> = found.iter().filter_map(|line| line.rsplit('/').next()).collect();
+    let names: Vec<&str> = found
+        .iter()
+        .filter_map(|line| line.rsplit('/').next())
+        .collect();
     assert_eq!(names, ["encoded", "escaped", "long"]);
 
     for (argument, variable) in [(secret, "nothing"), ("nothing", secret)] {
@@ -131,7 +178,10 @@ fn search_finds_what_was_planted_on_purpose() {
         let mut child = std::process::Command::new("sleep");
         let child = child.args(["60"]).env("PLANTED", variable);
         let mut child = match argument == secret {
-            true => std::process::Command::new("sh").args(["-c", "sleep 60; :", secret]).spawn().unwrap(),
+            true => std::process::Command::new("sh")
+                .args(["-c", "sleep 60; :", secret])
+                .spawn()
+                .unwrap(),
             false => child.spawn().unwrap(),
         };
         let seen = watch.until_found();

@@ -32,7 +32,8 @@ impl SmallVolume {
         let facts = rustix::fs::statvfs(&self.0).unwrap();
         let free = facts.f_bavail * facts.f_frsize;
         let filler = File::create(self.filler()).unwrap();
-        rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, free - LEFT).unwrap();
+        rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, free - LEFT)
+            .unwrap();
     }
 
     /// Gives the room back.
@@ -57,6 +58,8 @@ fn without<T>(reason: &str) -> Option<T> {
         !rustix::process::geteuid().is_root(),
         "root cannot mount a tmpfs: {reason}"
     );
-    eprintln!("NOT TESTED: what a full data volume gets, because only root can mount a small one ({reason})");
+    eprintln!(
+        "NOT TESTED: what a full data volume gets, because only root can mount a small one ({reason})"
+    );
     None
 }

@@ -22,10 +22,12 @@ impl Needles {
         let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         let escaped: String = secret
             .bytes()
-            .map(|byte| match byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02X}"),
-            })
+            .map(
+                |byte| match byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+                    true => char::from(byte).to_string(),
+                    false => format!("%{byte:02X}"),
+                },
+            )
             .collect();
         // What lies across the end of the last whole group differs with what follows.
         let whole = &secret.as_bytes()[..secret.len() / 3 * 3];
@@ -35,7 +37,11 @@ impl Needles {
             escaped,
             STANDARD_NO_PAD.encode(whole),
         ]);
-        self.0.extend(forms.into_iter().map(|form| (name.to_owned(), form.into_bytes())));
+        self.0.extend(
+            forms
+                .into_iter()
+                .map(|form| (name.to_owned(), form.into_bytes())),
+        );
     }
 
     /// One line for each secret in these bytes.
@@ -48,7 +54,9 @@ impl Needles {
                 .any(|(at, byte)| *byte == first && bytes[at..].starts_with(needle))
         };
         let found = self.0.iter().filter(|(_, needle)| holds(needle));
-        found.map(|(name, _)| format!("{name} in {place}")).collect()
+        found
+            .map(|(name, _)| format!("{name} in {place}"))
+            .collect()
     }
 
     /// One line for each secret in each file below a directory, names of files included.
@@ -100,7 +108,10 @@ pub(super) struct Seen {
 impl Watch {
     pub(super) fn begin(needles: &Needles) -> Self {
         let needles = needles.clone();
-        let (end, hit) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (end, hit) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (ended, found) = (Arc::clone(&end), Arc::clone(&hit));
         let watcher = thread::spawn(move || {
             let mut seen = Seen::default();
@@ -153,7 +164,9 @@ fn look(needles: &Needles, known: &mut BTreeSet<(String, Vec<u8>, usize)>, seen:
         seen.processes += 1;
         let shown = String::from_utf8_lossy(&line).replace('\0', " ");
         seen.of_the_charm += usize::from(shown.trim_end().ends_with("/charm/dispatch"));
-        seen.found.extend(needles.within(&format!("the command line: {shown}"), &line));
-        seen.found.extend(needles.within(&format!("the environment of {shown}"), &environment));
+        seen.found
+            .extend(needles.within(&format!("the command line: {shown}"), &line));
+        seen.found
+            .extend(needles.within(&format!("the environment of {shown}"), &environment));
     }
 }

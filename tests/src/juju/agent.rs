@@ -238,7 +238,9 @@ impl Turn<'_> {
         let stderr = Pipe::read(child.stderr.take(), sender);
         let (status, cancelled) = process::watch(&mut child, &news, desk)?;
         let took = started.elapsed();
-        let worked = door.first_call().map_or(Duration::ZERO, |call| call.elapsed());
+        let worked = door
+            .first_call()
+            .map_or(Duration::ZERO, |call| call.elapsed());
         let (stdout, stderr) = Pipe::both(stdout, stderr);
         let context = door.close();
         for news in news.try_iter() {

@@ -24,7 +24,10 @@ impl Store {
     /// The same, set up in another way.
     pub fn embedded_with(directory: &Path, options: Options) -> Result<Self> {
         let directory = Some(directory.to_owned());
-        let options = Options { directory, ..options };
+        let options = Options {
+            directory,
+            ..options
+        };
         Ok(Self::Embedded(Server::start(options)?))
     }
 
