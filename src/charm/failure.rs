@@ -196,7 +196,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         let hint = "give the storage data more room";
         return Failure::new(Kind::Operator, "no-space", cause, hint);
     }
-    if let Some(error) = within::<FormatError>(error) {
+    if let (Some(error), None) = (within::<FormatError>(error), within::<CreateError>(error)) {
         let (code, hint) = match error {
             FormatError::Newer { .. } => (
                 "format-newer",
@@ -204,7 +204,10 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
             ),
             FormatError::Malformed { .. }
             | FormatError::Foreign { .. }
-            | FormatError::Misplaced { .. } => ("backup-damaged", "restore another backup"),
+            | FormatError::Misplaced { .. } => (
+                "backup-unreadable",
+                "restore another one: list-backups shows which exist",
+            ),
         };
         return Failure::new(Kind::Operator, code, cause, hint);
     }

@@ -57,7 +57,10 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
 
     let (results, rows) = list(&world);
     assert!(rows.is_empty(), "{rows:?}");
-    insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @r"
+    backup-id                   | last-modified             |            size | state
+    ---------------------------------------------------------------------------------
+    ");
 
     move_to(&world, "prod");
     let before = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
@@ -135,21 +138,34 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
         .replace("\"version\": 1", "\"version\": 99");
     lay(&format!("{other}/manifest.json"), &future);
     let answer = world.act(UNIT, &["list-backups"]).unwrap();
-    let worked = answer.worked;
+    println!("1203 backups listed in {:?}", answer.worked);
     let results = answer.success().unwrap();
-    println!("1203 backups listed in {worked:?}");
     let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(results["count"], "1203");
-    let finished = rows.iter().filter(|row| row["state"] == "finished");
-    println!("{} shown, note {}", rows.len(), results["note"]);
-    let finished = finished.count();
+    let finished = rows.iter().filter(|row| row["state"] == "finished").count();
     let damaged: Vec<&str> = rows
         .iter()
         .filter_map(|row| row["state"].as_str())
         .filter(|state| *state != "finished")
         .collect();
-    insta::assert_snapshot!(format!("finished: {finished}\n{}", damaged.join("\n")), @"");
+    insta::assert_snapshot!(damaged.join("\n").replace(&id, "<kept>"), @r"
+    damaged: manifest of the backup cannot be read: EOF while parsing a value at line 16 column 13
+    damaged: manifest in the place of backup-20260103000000000002 says that it belongs to <kept>
+    damaged: manifest of the backup has format version 99, and this charm reads up to 1
+    ");
+    // A result of Juju's has its limit; the count and a note tell what is left out, which is the oldest.
+    let note = format!("the newest {} of 1203 backups are shown", rows.len());
+    assert!(
+        rows.len() == 1203 || results["note"] == note,
+        "{}",
+        results["note"]
+    );
+    assert!(
+        rows.len() > 900 && finished + damaged.len() == rows.len(),
+        "{}",
+        rows.len()
+    );
     let mut sorted = rows.clone();
     sorted.sort_by_key(|row| row["backup-id"].as_str().unwrap().to_owned());
     assert_eq!(*rows, sorted, "oldest first");

@@ -5,195 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod scene;
+mod stores;
 mod volume;
 
-use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
-use std::time::Duration;
-
-use harness::matrix::{Diary, Homeserver};
-use harness::pod::Process;
-use harness::s3::{CertificateAuthority, Effect, Fault, Operation, Options, Server};
-use harness::world::{Action, World};
-use regex::Regex;
+use harness::matrix::Diary;
+use harness::world::World;
+use scene::{Kept, Scene};
+use stores::{foreign_backup, malformed_relations, no_space, unwilling_stores};
 use volume::SmallVolume;
 
 const UNIT: &str = "synapse/0";
-/// What the charm may take to refuse.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// What a busy machine may add to it. Asking a silent store twice would still be noticed.
-const SLACK: Duration = Duration::from_millis(1_500);
-
-/// A server, what it must keep, and all that was told.
-struct Scene {
-    world: World,
-    told: String,
-    kept: Option<Kept>,
-}
-
-/// What no refusal may change.
-struct Kept {
-    homeserver: Homeserver,
-    synapse: Process,
-    diary: Diary,
-    id: String,
-    objects: Vec<(String, u64)>,
-}
-
-impl Scene {
-    fn juju(&self, words: &[&str]) {
-        self.world.juju(words).unwrap().success().unwrap();
-    }
-
-    fn hook(&self, name: &str) {
-        self.juju(&["lever", "hook", UNIT, name]);
-    }
-
-    fn store(&self) -> &Server {
-        self.world.store().server().unwrap()
-    }
-
-    fn head(&mut self, text: &str) {
-        self.tell(text);
-    }
-
-    /// Notes a line; it is seen at once when the test fails before its end.
-    fn tell(&mut self, line: &str) {
-        println!("{line}");
-        self.told += line;
-        self.told.push('\n');
-    }
-
-    fn status(&mut self) {
-        let status = self.world.status(UNIT).unwrap();
-        self.tell(&format!("  status            {status}"));
-    }
-
-    /// Runs an action that must be refused, and notes what it says.
-    fn refuse(&mut self, words: &[&str]) -> Action {
-        self.refuse_on(UNIT, words)
-    }
-
-    fn refuse_on(&mut self, unit: &str, words: &[&str]) -> Action {
-        let refused = self.world.act(unit, words).unwrap().failure().unwrap();
-        let worked = refused.worked;
-        assert!(
-            worked <= PATIENCE + SLACK,
-            "{words:?} took {worked:?}: {refused:?}"
-        );
-        assert!(worked > Duration::ZERO, "the charm never ran: {refused:?}");
-        let code = refused.result("error-code");
-        let line = format!("  {:<17} {} [{code}]", words[0], refused.message);
-        self.tell(&line);
-        self.untouched();
-        refused
-    }
-
-    fn refuse_all(&mut self) {
-        let backup = match &self.kept {
-            Some(kept) => format!("backup-id={}", kept.id),
-            None => "backup-id=backup-20260101000000000001".to_owned(),
-        };
-        let _ = self.refuse(&["create-backup"]);
-        let _ = self.refuse(&["list-backups"]);
-        let _ = self.refuse(&["restore-backup", &backup]);
-        let _ = self.refuse(&["delete-backup", &backup]);
-    }
-
-    /// The same Synapse serves its users, and neither in the bucket nor on the volume anything was left.
-    fn untouched(&self) {
-        assert_eq!(self.store().open_uploads(), 0);
-        let objects = self.world.store().objects().unwrap();
-        let Some(kept) = &self.kept else {
-            assert_eq!(objects, []);
-            return;
-        };
-        assert_eq!(objects, kept.objects);
-        let private = self.world.data(UNIT).unwrap().join(".synapse-operator");
-        let left = fs::read_dir(&private).map(Iterator::count).unwrap_or(0);
-        assert_eq!(left, 0, "{} is not empty", private.display());
-        if self.world.pod(UNIT).unwrap().workload().is_some() {
-            assert_eq!(self.world.synapse(UNIT).unwrap(), kept.synapse);
-            kept.homeserver
-                .resume(kept.diary.session().token())
-                .unwrap();
-        }
-    }
-
-    /// Lets the relation say something else, has it refused, and lets it say the right thing again.
-    fn with_relation(&mut self, head: &str, settings: &[(&str, &str)], all_actions: bool) {
-        self.head(head);
-        self.relate(settings);
-        self.status();
-        match all_actions {
-            true => self.refuse_all(),
-            false => drop(self.refuse(&["create-backup"])),
-        }
-        self.relate(&[]);
-        assert_eq!(self.world.status(UNIT).unwrap(), "active", "{head}, mended");
-    }
-
-    /// Sets the S3 integrator up as it should be, but for some settings.
-    fn relate(&self, settings: &[(&str, &str)]) {
-        let value = |key: &str, right: String| {
-            let other = settings.iter().find(|(name, _)| *name == key);
-            format!(
-                "{key}={}",
-                other.map_or(right, |(_, other)| (*other).to_owned())
-            )
-        };
-        let fact = |key: &str| value(key, self.world.store().fact(key));
-        self.juju(&[
-            "run",
-            "s3-integrator/leader",
-            "sync-s3-credentials",
-            "--string-args",
-            &fact("access-key"),
-            &fact("secret-key"),
-        ]);
-        self.juju(&[
-            "config",
-            "s3-integrator",
-            &fact("endpoint"),
-            &fact("bucket"),
-            &value("path", "prod".to_owned()),
-            &value("s3-uri-style", "path".to_owned()),
-            &value("region", String::new()),
-            &value("tls-ca-chain", String::new()),
-        ]);
-    }
-
-    fn passphrase(&mut self, head: &str, setting: &[&str]) {
-        self.head(head);
-        self.juju(&[&["config", "synapse"], setting].concat());
-        self.status();
-        let _ = self.refuse(&["create-backup"]);
-    }
-
-    /// All that was told, with what differs from run to run under other names.
-    fn redacted(&self, places: &[(&str, &str)]) -> String {
-        let mut told = self.told.clone();
-        for (place, name) in places {
-            told = told.replace(place, name);
-        }
-        for (pattern, name) in [
-            (r"127\.0\.0\.1:[0-9]+", "<address>"),
-            (r"\b[0-9]{6,10}\b", "<bytes>"),
-            // Depends on the machine's way of resolving names.
-            (
-                r"(does not resolve): client error.*?(\.(?: [A-Z])|…)",
-                "$1: <the resolver's words>$2",
-            ),
-        ] {
-            told = Regex::new(pattern)
-                .unwrap()
-                .replace_all(&told, name)
-                .into_owned();
-        }
-        told
-    }
-}
 
 #[test]
 fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
@@ -256,7 +78,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
         .unwrap();
     let id = created["backup-id"].as_str().unwrap().to_owned();
     scene.kept = Some(Kept {
-        synapse: scene.world.synapse(UNIT).unwrap(),
+        synapse: Some(scene.world.synapse(UNIT).unwrap()),
         objects: scene.world.store().objects().unwrap(),
         homeserver,
         diary,
@@ -330,7 +152,8 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     let listed = scene.world.act(second, &["list-backups"]).unwrap();
     assert_eq!(listed.success().unwrap()["count"], "1", "anybody may look");
 
-    let kept = scene.kept.as_ref().unwrap();
+    let kept = scene.kept.as_mut().unwrap();
+    kept.synapse = None;
     kept.diary.check(&kept.homeserver).unwrap();
 
     scene.head("container killed");
@@ -344,143 +167,163 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     let told = scene.redacted(&[(&id, "<kept>")]);
     drop(small);
     scene.world.finish().unwrap();
-    insta::assert_snapshot!(told, @"");
-}
-
-fn malformed_relations(scene: &mut Scene) {
-    scene.head("no relation");
-    scene.juju(&["remove-relation", "synapse:backup", "s3-integrator"]);
-    scene.status();
-    scene.refuse_all();
-    scene.juju(&["integrate", "synapse:backup", "s3-integrator"]);
-    assert_eq!(scene.world.status(UNIT).unwrap(), "active");
-
-    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
-    for (head, settings) in [
-        ("no access-key", &[("access-key", "")] as &[_]),
-        ("no secret-key", &[("secret-key", "")]),
-        ("no endpoint and no region", &[("endpoint", "")]),
-        ("blank in the access-key", &[("access-key", "the key")]),
-        ("line end in the secret-key", &[("secret-key", "the\nkey")]),
-        ("bucket with a slash", &[("bucket", "demo/prod")]),
-        (
-            "endpoint without a scheme",
-            &[("endpoint", "store.example")],
-        ),
-        (
-            "endpoint of another scheme",
-            &[("endpoint", "ftp://store.example")],
-        ),
-        ("region with a blank", &[("region", "us east")]),
-        ("path that climbs", &[("path", "prod/../other")]),
-        ("unknown s3-uri-style", &[("s3-uri-style", "dns")]),
-        (
-            "tls-ca-chain that is none",
-            &[("tls-ca-chain", certificate)],
-        ),
-        (
-            "several at once",
-            &[("access-key", ""), ("bucket", "a b"), ("s3-uri-style", "x")],
-        ),
-    ] {
-        scene.with_relation(head, settings, false);
-    }
-}
-
-fn unwilling_stores(scene: &mut Scene) {
-    scene.with_relation(
-        "bad DNS name",
-        &[("endpoint", "http://store.invalid")],
-        true,
-    );
-    scene.with_relation(
-        "nobody listens",
-        &[("endpoint", "http://127.0.0.1:1")],
-        true,
-    );
-    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    scene.with_relation("store that never answers", &[("endpoint", &endpoint)], true);
-    scene.with_relation("wrong secret-key", &[("secret-key", "wrong")], true);
-    scene.with_relation("unknown access-key", &[("access-key", "unknown")], false);
-
-    let authority = CertificateAuthority::new().unwrap();
-    let certificate = Some(authority.issue(&["127.0.0.1"]).unwrap());
-    let secure = Server::start(Options {
-        certificate,
-        ..Options::default()
-    })
-    .unwrap();
-    let endpoint = secure.endpoint();
-    scene.with_relation("untrusted certificate", &[("endpoint", &endpoint)], true);
-    scene.head("untrusted certificate, mended by tls-ca-chain");
-    scene.relate(&[("endpoint", &endpoint), ("tls-ca-chain", &authority.pem())]);
-    scene.status();
-    scene.relate(&[]);
-
-    scene.head("forbidden (403)");
-    let forbidden = Effect::refuse(403, "AccessDenied");
-    scene
-        .store()
-        .order(Fault::on(Operation::ListObjects, forbidden).always());
-    scene.hook("update-status");
-    scene.status();
-    let _ = scene.refuse(&["create-backup"]);
-    scene.store().clear_faults();
-    scene.hook("update-status");
-    assert_eq!(
-        scene.world.status(UNIT).unwrap(),
-        "active",
-        "it clears by itself"
-    );
-
-    scene.head("missing bucket (404)");
-    let buckets = scene.store().directory().to_owned();
-    scene.relate(&[("bucket", "nobodys")]);
-    scene.status();
-    scene.refuse_all();
-    fs::create_dir(buckets.join("nobodys")).unwrap();
-    scene.hook("update-status");
-    assert_eq!(
-        scene.world.status(UNIT).unwrap(),
-        "active",
-        "it clears by itself"
-    );
-    assert_eq!(fs::read_dir(buckets.join("nobodys")).unwrap().count(), 0);
-    scene.relate(&[]);
-}
-
-/// A backup of another server, and one whose manifest stands under another name.
-fn foreign_backup(scene: &mut Scene, id: &str) {
-    let place = scene.world.store().bucket().join("prod");
-    let other = "backup-20260101000000000002";
-    scene.head("backup under another name");
-    copy(&place.join(id), &place.join(other), |manifest| manifest);
-    scene.kept.as_mut().unwrap().objects = scene.world.store().objects().unwrap();
-    let _ = scene.refuse(&["restore-backup", &format!("backup-id={other}")]);
-    scene.head("backup under another name, manifest adapted");
-    copy(&place.join(id), &place.join(other), |manifest| {
-        manifest.replace(id, other)
-    });
-    scene.kept.as_mut().unwrap().objects = scene.world.store().objects().unwrap();
-    let _ = scene.refuse(&["restore-backup", &format!("backup-id={other}")]);
-    fs::remove_dir_all(place.join(other)).unwrap();
-    scene.kept.as_mut().unwrap().objects = scene.world.store().objects().unwrap();
-}
-
-fn copy(from: &Path, to: &Path, change: impl Fn(String) -> String) {
-    fs::create_dir_all(to).unwrap();
-    for name in ["volume-0001.tar.gpg", "inventory.json.gpg"] {
-        fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-    let manifest = fs::read_to_string(from.join("manifest.json")).unwrap();
-    fs::write(to.join("manifest.json"), change(manifest)).unwrap();
-}
-
-fn no_space(scene: &mut Scene, small: &SmallVolume, id: &str) {
-    scene.head("no room on the data volume");
-    small.fill();
-    let _ = scene.refuse(&["create-backup"]);
-    let _ = scene.refuse(&["restore-backup", &format!("backup-id={id}")]);
-    small.clear();
+    insta::assert_snapshot!(told, @r#"
+    server_name never set, no credentials yet, no passphrase
+      status            blocked: set server_name: juju config synapse server_name=<domain>
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. Error Creating Backup. Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [s3-configuration-invalid]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. Error Restoring Backup. Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [s3-configuration-invalid]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]
+    server_name never set
+      status            blocked: set server_name: juju config synapse server_name=<domain>
+      create-backup     Error Creating Backup. Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [synapse-never-started]
+      restore-backup    Error Restoring Backup. Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [synapse-never-started]
+      register-user     Failed to register user. Synapse has never started here. Wait until the unit is active, then try again. [synapse-never-started]
+    server_name https://example.org from the start
+      status            blocked: server_name is invalid: "https://example.org" is a URL: leave out what stands before and behind the domain
+    server_name exa mple.org from the start
+      status            blocked: server_name is invalid: "exa mple.org" is not a domain name: letters, digits and hyphens, with dots between
+    server_name example.org:99999 from the start
+      status            blocked: server_name is invalid: "99999" is not a port, in the server name "example.org:99999"
+    server_name changed
+      status            blocked: server_name cannot change: juju config synapse server_name=demo.example
+    server_name no longer valid
+      status            blocked: server_name is invalid: "https://demo.example" is a URL: leave out what stands before and behind the domain
+    server_name unset
+      status            blocked: set server_name: juju config synapse server_name=<domain>
+    no relation
+      status            active
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
+    no access-key
+      status            blocked: Backup: S3 configuration is invalid: access-key is missing
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key is missing. Set access-key at the S3 integrator. [s3-configuration-invalid]
+    no secret-key
+      status            blocked: Backup: S3 configuration is invalid: secret-key is missing
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. secret-key is missing. Set secret-key at the S3 integrator. [s3-configuration-invalid]
+    no endpoint and no region
+      status            blocked: Backup: S3 configuration is invalid: endpoint is missing, and so is region
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint is missing, and so is region. Set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]
+    blank in the access-key
+      status            blocked: Backup: S3 configuration is invalid: access-key has a blank or another character that no key has
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key has a blank or another character that no key has. Enter access-key again, without blanks and line ends. [s3-configuration-invalid]
+    line end in the secret-key
+      status            blocked: Backup: S3 configuration is invalid: secret-key has a blank or another character that no key has
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. secret-key has a blank or another character that no key has. Enter secret-key again, without blanks and line ends. [s3-configuration-invalid]
+    bucket with a slash
+      status            blocked: Backup: S3 configuration is invalid: bucket is not a bucket's name: demo/prod
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Bucket is not a bucket's name: demo/prod. Give the bucket's bare name; a prefix inside it belongs into path. [s3-configuration-invalid]
+    endpoint without a scheme
+      status            blocked: Backup: S3 configuration is invalid: endpoint has no scheme: store.example
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint has no scheme: store.example. Write https://store.example or, without TLS, http://. [s3-configuration-invalid]
+    endpoint of another scheme
+      status            blocked: Backup: S3 configuration is invalid: endpoint has neither the scheme http nor https: ftp
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint has neither the scheme http nor https: ftp. Write https:// or http://. [s3-configuration-invalid]
+    region with a blank
+      status            blocked: Backup: S3 configuration is invalid: region is not a region's name: us east
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Region is not a region's name: us east. Give a name as us-east-1, or none. [s3-configuration-invalid]
+    path that climbs
+      status            blocked: Backup: S3 configuration is invalid: path has a segment . or ..: prod/../other
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Path has a segment . or ..: prod/../other. Give a plain prefix as backups/synapse. [s3-configuration-invalid]
+    unknown s3-uri-style
+      status            blocked: Backup: S3 configuration is invalid: s3-uri-style is neither path nor host: dns
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. s3-uri-style is neither path nor host: dns. Set s3-uri-style to path or host, or leave it out. [s3-configuration-invalid]
+    tls-ca-chain that is none
+      status            blocked: Backup: S3 configuration is invalid: tls-ca-chain has a bad entry, number 1: it has a damaged certificate, number 1
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. tls-ca-chain has a bad entry, number 1: it has a damaged certificate, number 1. Give the certificates of the store's authority in PEM form, or their base64. [s3-configuration-invalid]
+    several at once
+      status            blocked: Backup: S3 configuration is invalid: access-key is missing; bucket is not a bucket's name: a b; s3-uri-style is neither path nor host: x
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key is missing; bucket is not a bucket's name: a b; s3-uri-style is neither path nor host: x. Set access-key at the S3 integrator; give the bucket's bare name; a prefix inside it belongs into path; set s3-uri-style to path or host, or leave it out. [s3-configuration-invalid]
+    bad DNS name
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>…
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
+    nobody listens
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect…
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
+    store that never answers
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> did not answer in time to list the bucket
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
+    wrong secret-key
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> refuses the secret key
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
+    unknown access-key
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> does not know the access key
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> does not know the access key. Correct access-key at the S3 integrator. [access-key-unknown]
+    untrusted certificate
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: no trusted connection to https://<address>: its certificate comes…
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
+    untrusted certificate, mended by tls-ca-chain
+      status            active
+    forbidden (403)
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> does not allow to list the bucket
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> does not allow to list the bucket. Allow the key to list, read, write and delete in the bucket, or correct access-key and secret-key. [access-denied]
+    missing bucket (404)
+      status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: bucket nobodys does not exist at http://<address>
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
+      list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
+      delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
+    no passphrase
+      status            active: Backup: juju config synapse backup_passphrase=<passphrase>
+      create-backup     Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
+    empty passphrase
+      status            active: Backup: juju config synapse backup_passphrase=<passphrase>
+      create-backup     Missing backup_passphrase config option. The passphrase is empty. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
+    passphrase of several lines
+      status            active
+      create-backup     Missing backup_passphrase config option. The passphrase has more than one line, of which gpg would use only the first: give it as a single line. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
+    passphrase of an empty line
+      status            active
+      create-backup     Missing backup_passphrase config option. The passphrase is empty. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
+    passphrase from Windows
+      status            active
+      create-backup     Missing backup_passphrase config option. The passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
+    wrong passphrase
+      status            active
+      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Set backup_passphrase to the passphrase that the backup was made with. [decryption-failed]
+    backup-id=backup-20260101000000000001
+      restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
+    backup-id=
+      restore-backup    backup-id  does not exist: "" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id  does not exist: "" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+    backup-id=../x
+      restore-backup    backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+    backup-id=latest
+      restore-backup    backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+    backup-id=backup-2026/../../x
+      restore-backup    backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+    no backup-id
+    backup under another name
+      restore-backup    Error Restoring Backup. Failed to read the manifest of backup-20260101000000000002: manifest in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. [backup-unreadable]
+    backup under another name, manifest adapted
+      restore-backup    Error Restoring Backup. Inventory in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. [backup-unreadable]
+    not the leader
+      create-backup     This unit is not the leader. Run it there: juju run synapse/leader create-backup. [not-leader]
+      restore-backup    This unit is not the leader. Run it there: juju run synapse/leader restore-backup. [not-leader]
+      delete-backup     This unit is not the leader. Run it there: juju run synapse/leader delete-backup. [not-leader]
+    container killed
+      create-backup     Error Creating Backup. The container synapse is not ready. Wait until the unit is active, then try again. [container-not-ready]
+      restore-backup    Error Restoring Backup. The container synapse is not ready. Wait until the unit is active, then try again. [container-not-ready]
+    "#);
 }

@@ -64,8 +64,16 @@ impl Action {
 impl World {
     /// Runs an action of a unit to its end, good or bad.
     pub fn act(&self, unit: &str, words: &[&str]) -> Result<Action> {
-        let task = self.begin(unit, words)?;
-        self.wait_for_task(task)
+        // In the foreground, which waits for the hooks that follow too.
+        let line = [&["run", "--string-args", unit], words].concat();
+        let output = self.juju(&line)?;
+        let number = output
+            .stderr
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("- task "))
+            .and_then(|line| line.split(' ').next()?.parse().ok());
+        let number = number.with_context(|| format!("no task was run: {output:?}"))?;
+        self.ended(number)
     }
 
     /// Starts an action and gives the number of its task.
@@ -83,16 +91,19 @@ impl World {
     /// Waits until a task has ended.
     pub fn wait_for_task(&self, number: u64) -> Result<Action> {
         let wait = format!("{}s", SOON.as_secs());
-        let store = model::Store::open(self.directory_of_model())?;
         let words = ["show-task", &number.to_string(), "--wait", &wait];
         self.juju_quietly(&words)?.success()?;
-        let task = store.task(number)?;
+        // The hooks that follow from it are over when the unit is at rest.
+        self.juju_quietly(&["lever", "settle"])?.success()?;
+        self.ended(number)
+    }
+
+    fn ended(&self, number: u64) -> Result<Action> {
+        let task = model::Store::open(self.directory_of_model())?.task(number)?;
         ensure!(
             task.status.is_final(),
             "task {number} has not ended: {task:?}"
         );
-        // The hooks that follow from it are over when the unit is at rest.
-        self.juju_quietly(&["lever", "settle"])?.success()?;
         Ok(Action {
             task: number,
             status: task.status.word().to_owned(),
