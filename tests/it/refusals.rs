@@ -302,8 +302,8 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
       delete-backup     backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
     backup-id=
-      restore-backup    backup-id  does not exist: "" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
-      delete-backup     backup-id  does not exist: "" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id is empty. list-backups shows which exist. [backup-not-found]
+      delete-backup     backup-id is empty. list-backups shows which exist. [backup-not-found]
     backup-id=../x
       restore-backup    backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
       delete-backup     backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]

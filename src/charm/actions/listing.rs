@@ -72,6 +72,15 @@ async fn reach(
 
 /// Reads the parameter `backup-id`; what cannot be the name of a backup does not exist, in the Python charm's words.
 pub(super) fn parse_id(text: &str) -> Result<BackupId, Failure> {
+    if text.is_empty() {
+        let hint = "list-backups shows which exist";
+        return Err(Failure::new(
+            Kind::Operator,
+            "backup-not-found",
+            "backup-id is empty",
+            hint,
+        ));
+    }
     BackupId::parse(text).map_err(|error| {
         let shown: String = text.chars().take(80).collect();
         let cause = format!("backup-id {shown} does not exist: {error}");
