@@ -175,7 +175,7 @@ pub async fn restore(
     let stopped = Instant::now();
     let service = [place.service.as_str()];
     place.open_swap()?;
-    if let Err(source) = client.stop(&service, STOPPING).await {
+    if let Err(source) = stop(client, &service).await {
         note(place.cancel_swap(), "the swap that was not made stays open");
         start(client, &service).await;
         let service = place.service.clone();
@@ -191,7 +191,7 @@ pub async fn restore(
 
     monitor.enter(Phase::Starting, 0);
     if let Err(reason) = bring_up().await {
-        if let Err(error) = client.stop(&service, STOPPING).await {
+        if let Err(error) = stop(client, &service).await {
             tracing::warn!(%error, "could not stop the service before taking the swap back");
         }
         take_back(client, place, swapped.undo()).await;
@@ -242,6 +242,14 @@ fn check(inventory: &Inventory, place: &Place) -> Result<(), RestoreError> {
         return Err(RestoreError::NoSpace { needed, available });
     }
     Ok(())
+}
+
+/// Stops the service; one that Pebble does not know, as after a restart of the container, does not run.
+async fn stop(client: &pebble::Client, service: &[&str]) -> Result<(), pebble::PebbleError> {
+    if client.services(service).await?.is_empty() {
+        return Ok(());
+    }
+    client.stop(service, STOPPING).await.map(drop)
 }
 
 /// Starts the service again on the way out of a failure, whose own error is the one to report.

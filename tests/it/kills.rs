@@ -94,6 +94,10 @@ impl Scene {
         assert_eq!(self.world.status(UNIT).unwrap(), "active");
     }
 
+    fn juju(&self, words: &[&str]) {
+        self.world.juju(words).unwrap().success().unwrap();
+    }
+
     /// Names in the charm's private directory on the data volume.
     fn private(&self) -> Vec<String> {
         names(&self.world.data(UNIT).unwrap().join(".synapse-operator"))
@@ -302,5 +306,40 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
       Error Restoring Backup. Failed to download <kept>/volume-0001.tar.gpg: connection to <store> broke while trying to read <kept>/volume-0001.tar.gpg: error reading a body from connection: end of file before message length reached. Check the network and the store, then try again. [store-failed]
     ");
     assert_eq!(scene.listed(), [kept]);
+    scene.world.finish().unwrap();
+}
+
+#[test]
+fn restore_that_was_cut_off_in_its_swap_is_seen_and_can_be_run_again() {
+    let scene = Scene::new();
+    let id = scene.create();
+    // What a charm leaves that is killed after its first move, together with its node.
+    let data = scene.world.data(UNIT).unwrap();
+    let replacing = data.join(".synapse-operator/replacing");
+    fs::create_dir(&replacing).unwrap();
+    scene.juju(&["lever", "kill-workload", UNIT]);
+    fs::rename(data.join("homeserver.db"), replacing.join("homeserver.db")).unwrap();
+
+    scene.juju(&["lever", "hook", UNIT, "update-status"]);
+    let status = scene.world.status(UNIT).unwrap();
+    let told = "blocked: restore was cut off: juju run synapse/leader restore-backup again";
+    assert_eq!(status, told);
+    assert!(
+        !data.join("homeserver.db").exists(),
+        "something was started"
+    );
+    let refused = scene.world.act(UNIT, &["create-backup"]).unwrap();
+    let refused = refused.failure().unwrap();
+    assert_eq!(refused.results["error-code"], "restore-cut-off");
+
+    let restored = scene
+        .world
+        .act(UNIT, &["restore-backup", &format!("backup-id={id}")]);
+    restored.unwrap().success().unwrap();
+    scene.diary.check(&scene.homeserver).unwrap();
+    assert_eq!(scene.world.status(UNIT).unwrap(), "active");
+    assert_eq!(scene.private(), ["interrupted-1", "replaced"]);
+    let kept = data.join(".synapse-operator/interrupted-1/homeserver.db");
+    assert!(kept.exists(), "the database that was moved aside is gone");
     scene.world.finish().unwrap();
 }
