@@ -1,6 +1,6 @@
 //! Seals a stream with a passphrase and opens it again: a `Write` that encrypts, a `Read` that decrypts.
 //!
-//! [`seal`] and [`open`] are for `backup`, which puts a tar on one side and a bucket on the other. What is written is an
+//! [`seal()`] and [`open()`] are for `backup`, which puts a tar on one side and a bucket on the other. What is written is an
 //! ordinary OpenPGP message, so that stock `gpg` recovers a server with no charm at all; what is read is also what
 //! `tar | gpg --symmetric` left in the bucket before us. Nothing else in the house knows OpenPGP, and this room knows
 //! nothing of tar, buckets or Juju. It never makes or reads keys, signatures or ASCII armor.

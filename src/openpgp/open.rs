@@ -26,7 +26,7 @@ const HARMLESS: u64 = 64 * 1024 * 1024;
 
 /// Opens a sealed message as far as its content's first byte.
 ///
-/// It reads what [`super::seal`] writes and what `gpg --symmetric` writes without asking for something exotic: AES of
+/// It reads what [`super::seal()`] writes and what `gpg --symmetric` writes without asking for something exotic: AES of
 /// any key length, any way to hash the passphrase but Argon2, compressed or not. All else is refused by a name of its
 /// own, and so is a wrong passphrase, before anything is handed out. Blocks while the source does.
 pub fn open<R: Read + Send + 'static>(

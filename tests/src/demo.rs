@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::recovery::Recovery;
 use crate::matrix::{Diary, Homeserver, picture};
 use crate::parts;
+use crate::pebble::Daemon;
 use crate::pod;
 use crate::world::World;
 
@@ -257,7 +258,7 @@ impl<'a> Story<'a> {
 
 /// Says what is special about this machine, before the story begins.
 pub fn remarks() -> Result<Vec<String>> {
-    let mut remarks = vec![format!("The workload runs {}.", parts::Pebble::find()?)];
+    let mut remarks = vec![format!("The workload runs {}.", Daemon::find()?)];
     remarks.extend(pod::own_user().map(str::to_owned));
     Ok(remarks)
 }

@@ -3,79 +3,9 @@
 //! A part that is missing is an error of one sentence that says how to get it, never a test that passes in silence.
 
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-
-/// The Pebble daemon that the workloads run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pebble {
-    /// Canonical's daemon, with the version it tells.
-    Real {
-        /// Where it lies.
-        program: PathBuf,
-        /// As in `v1.26.0`.
-        version: String,
-    },
-    /// Our stand-in, held to the real one by recorded transcripts.
-    StandIn {
-        /// Where it lies.
-        program: PathBuf,
-    },
-}
-
-impl Pebble {
-    /// Finds the daemon: the one that `PEBBLE_BIN` names, else `pebble` on PATH, else the stand-in.
-    pub fn find() -> Result<Self> {
-        if let Some(program) = env::var_os("PEBBLE_BIN") {
-            let program = PathBuf::from(program);
-            let version = pebble_version(&program).with_context(|| {
-                format!("PEBBLE_BIN names {}, which is no Pebble", program.display())
-            })?;
-            return Ok(Self::Real { program, version });
-        }
-        // Debian has an ACME server of the same name, hence the look at the version.
-        if let Some(program) = on_path("pebble")
-            && let Some(version) = pebble_version(&program)
-        {
-            return Ok(Self::Real { program, version });
-        }
-        Ok(Self::StandIn {
-            program: program("pebble-stand-in")?,
-        })
-    }
-
-    /// Where the daemon lies.
-    pub fn program(&self) -> &Path {
-        match self {
-            Self::Real { program, .. } | Self::StandIn { program } => program,
-        }
-    }
-}
-
-impl fmt::Display for Pebble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Real { program, version } => {
-                write!(f, "the real Pebble {version} ({})", program.display())
-            }
-            Self::StandIn { .. } => write!(f, "the Pebble stand-in"),
-        }
-    }
-}
-
-fn pebble_version(program: &Path) -> Option<String> {
-    // It reads settings of the user's, of which there need be none.
-    let output = Command::new(program)
-        .args(["version", "--client"])
-        .env("HOME", "/nonexistent")
-        .output()
-        .ok()?;
-    let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && version.starts_with('v')).then_some(version)
-}
 
 /// The directory into which `make parts` installs.
 pub fn directory() -> PathBuf {

@@ -46,7 +46,7 @@ use self::container::Container;
 use self::image::Image;
 pub use self::process::Process;
 use crate::deadline::{Deadline, Look};
-use crate::parts::Pebble;
+use crate::pebble::{Daemon, Which};
 
 /// Synapse's uid and gid in the stock image.
 pub const WORKLOAD_ID: u32 = 991;
@@ -82,7 +82,7 @@ pub struct Boot {
     /// Pebble's boot id, by which Juju tells one start from the next.
     pub id: String,
     /// Which daemon it is.
-    pub pebble: Pebble,
+    pub pebble: Which,
 }
 
 impl Pod {
@@ -228,7 +228,7 @@ impl Pod {
         if self.workload().is_some() {
             bail!("the workload of {} runs already", self.facts.unit);
         }
-        let pebble = Pebble::find()?;
+        let pebble = Daemon::find()?;
         let listener = listen(self.facts.address)?;
         let view = self.image().workload(&pebble)?;
         let first = [

@@ -1,6 +1,5 @@
 //! A Pebble daemon of its own for each test.
 
-use std::env;
 use std::fs::File;
 use std::future::Future;
 use std::os::unix::net::UnixStream;
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use harness::pebble::Which;
 use synapse_operator::pebble::Client;
 use tempfile::TempDir;
 
@@ -96,14 +96,9 @@ where
     T: Fn(Daemon) -> F,
     F: Future<Output = ()>,
 {
-    let programs = programs();
-    assert!(
-        !programs.is_empty(),
-        "no Pebble: set PEBBLE_BIN, or put pebble on PATH, or build the stand-in"
-    );
-    for program in programs {
-        eprintln!("against {}", program.display());
-        let daemon = Daemon::start(&program);
+    for program in programs() {
+        eprintln!("against {program}");
+        let daemon = Daemon::start(program.path());
         block_on(test(daemon));
     }
 }
@@ -119,16 +114,14 @@ pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("the test took more than {} s", TEST.as_secs()))
 }
 
-fn programs() -> Vec<PathBuf> {
-    let named = env::var_os("PEBBLE_BIN").map(PathBuf::from);
-    let path = env::var_os("PATH").unwrap_or_default();
-    let real = named.or_else(|| {
-        env::split_paths(&path)
-            .map(|dir| dir.join("pebble"))
-            .find(|file| file.is_file())
-    });
-    let stand_in = option_env!("CARGO_BIN_EXE_pebble-stand-in").map(PathBuf::from);
-    real.into_iter().chain(stand_in).collect()
+/// The Pebble of this machine, if there is one, and the stand-in.
+fn programs() -> Vec<Which> {
+    let mut programs = vec![Which::stand_in().unwrap()];
+    let found = harness::pebble::Daemon::find().unwrap();
+    if !programs.contains(&found) {
+        programs.insert(0, found);
+    }
+    programs
 }
 
 /// Waits for a condition; `status` says what there was instead.

@@ -9,7 +9,8 @@ use super::media::Filling;
 use super::peer::{Peer, Piped};
 use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
 use super::{machine, messages};
-use crate::parts::{self, Pebble};
+use crate::parts;
+use crate::pebble::Daemon;
 
 const MIB: u64 = 1 << 20;
 
@@ -40,7 +41,7 @@ pub fn run(sizes: &Sizes) -> Result<()> {
     println!("Load {} at the beginning.", machine::load());
     println!(
         "The workload runs {}. {}. {}.",
-        Pebble::find()?,
+        Daemon::find()?,
         machine::version("gpg"),
         machine::version("tar")
     );

@@ -58,9 +58,7 @@ impl Which {
             .take(2)
             .map(|place| place.join("pebble-stand-in"));
         let path = places.into_iter().find(|path| path.is_file());
-        let path = path.context(
-            "pebble-stand-in is not built: run `cargo build -p synapse-operator-tests --bins`",
-        )?;
+        let path = path.context("pebble-stand-in is not built: run `make programs`")?;
         Ok(Self::StandIn { path })
     }
 }
@@ -261,6 +259,8 @@ fn signal(process: u32, signal: Signal) {
 fn version(path: &Path) -> Option<String> {
     let said = Command::new(path)
         .args(["version", "--client"])
+        // It reads settings of the user's, of which there need be none.
+        .env("HOME", "/nonexistent")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::view::View;
 use super::{STORAGE, WORKLOAD_ID, own_user};
-use crate::parts::{self, Pebble};
+use crate::parts;
+use crate::pebble::Which;
 
 /// What a pod's containers are made of.
 #[derive(Debug, Clone, Copy)]
@@ -47,11 +48,11 @@ impl Image<'_> {
     }
 
     /// The workload container: the stock image's Python and users, Pebble, a network and process numbers of its own.
-    pub(crate) fn workload(&self, pebble: &Pebble) -> Result<View> {
+    pub(crate) fn workload(&self, pebble: &Which) -> Result<View> {
         let mut view = View::slim(&self.hostname())?;
         view.user();
         view.python(&parts::synapse()?)?;
-        view.show(pebble.program(), Path::new("/charm/bin/pebble"));
+        view.show(pebble.path(), Path::new("/charm/bin/pebble"));
         view.mount(&self.pod.join("shared"), Path::new("/charm/container"));
         view.mount(&self.pod.join("data"), Path::new(STORAGE));
         view.mount(&self.pod.join("tmp-workload"), Path::new("/tmp"));
