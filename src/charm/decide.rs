@@ -65,7 +65,6 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         relation,
         asked: false,
     } = &seen.backup
-        && seen.leader
     {
         let number = relation.as_str().rsplit(':').next().unwrap_or_default();
         steps.push(Step::AskForBucket {

@@ -17,7 +17,6 @@ const STORAGE: &str = "data";
 #[derive(Debug)]
 pub(super) struct Observation {
     pub(super) options: Options,
-    pub(super) leader: bool,
     /// The data volume, once it is attached.
     pub(super) volume: Option<Volume>,
     /// The workload, when its Pebble answers.
@@ -38,7 +37,8 @@ pub(super) struct Container {
 pub(super) enum BackupRelation {
     /// There is no relation.
     Absent,
-    /// It has said nothing yet; `asked` tells whether we have asked, which the older integrators wait for.
+    /// It has said nothing yet. The older integrators wait to be asked; `asked` is true once that is done, and for a unit
+    /// that does not lead, as it may not ask.
     Silent { relation: RelationId, asked: bool },
     /// What it says cannot be used.
     Invalid(Vec<Problem>),
@@ -60,7 +60,6 @@ pub(super) enum ObserveError {
 pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> {
     Ok(Observation {
         options: charm.tools.config_get().await?,
-        leader: charm.tools.is_leader().await?,
         volume: volume(charm).await?,
         container: container(charm).await?,
         opened_ports: charm.tools.opened_ports().await?,

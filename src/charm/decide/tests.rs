@@ -15,7 +15,6 @@ use crate::juju::{Options, StatusKind};
 fn fresh() -> Observation {
     Observation {
         options: options(json!({"server_name": "example.org", "report_stats": false})),
-        leader: true,
         volume: Some(Volume {
             here: PathBuf::from("/data"),
             owned: false,
@@ -229,18 +228,6 @@ fn leader_asks_a_silent_integrator_for_a_bucket_once() {
     };
     assert_eq!(told(&seen), "ask backup:7 for relation-7");
     assert_eq!(told(&applied(seen)), "");
-}
-
-#[test]
-fn follower_asks_for_nothing() {
-    let relation = RelationId::parse("backup:7").unwrap();
-    let mut seen = applied(fresh());
-    seen.leader = false;
-    seen.backup = BackupRelation::Silent {
-        relation,
-        asked: false,
-    };
-    assert_eq!(told(&seen), "");
 }
 
 #[test]
