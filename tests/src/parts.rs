@@ -36,15 +36,6 @@ pub fn synapse() -> Result<PathBuf> {
     Ok(environment)
 }
 
-/// The S3 server versitygw.
-pub fn versitygw() -> Result<PathBuf> {
-    let program = directory().join("bin/versitygw");
-    if !program.is_file() {
-        bail!("versitygw is not installed: run `make parts`");
-    }
-    Ok(program)
-}
-
 /// A program of this package, built beside the one that asks.
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("failed to learn where this program lies")?;

@@ -22,6 +22,7 @@ use super::integrator;
 use super::model::{Ground, Model, Player, Store, Task, TaskStatus};
 use super::site::Site;
 use super::unit::UnitName;
+use crate::parts;
 use desk::ModelDesk;
 
 /// How often a hook that keeps being killed is run in one go.
@@ -46,17 +47,7 @@ enum Step {
 impl Controller {
     /// The controller of a model; the hook tools' program is looked for next to our own.
     pub fn new(store: Store) -> Result<Self> {
-        let own = std::env::current_exe()?;
-        let folders = own.ancestors().skip(1).take(2);
-        let jujuc = folders
-            .map(|folder| folder.join("jujuc"))
-            .find(|path| path.is_file())
-            .with_context(|| {
-                format!(
-                    "no jujuc lies next to {}: build the tests' programs",
-                    own.display()
-                )
-            })?;
+        let jujuc = parts::program("jujuc")?;
         Ok(Controller { store, jujuc })
     }
 

@@ -13,6 +13,8 @@ use std::{env, fmt};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal};
 
+use crate::parts;
+
 /// How long a daemon may take to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked at meanwhile.
@@ -51,14 +53,7 @@ impl Which {
     /// # Errors
     /// When it was not built.
     pub fn stand_in() -> anyhow::Result<Self> {
-        let own = env::current_exe().context("cannot tell where this program lies")?;
-        let places = own
-            .ancestors()
-            .skip(1)
-            .take(2)
-            .map(|place| place.join("pebble-stand-in"));
-        let path = places.into_iter().find(|path| path.is_file());
-        let path = path.context("pebble-stand-in is not built: run `make programs`")?;
+        let path = parts::program("pebble-stand-in")?;
         Ok(Self::StandIn { path })
     }
 }
