@@ -129,7 +129,7 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     }
     lay(
         "backup-20260103000000000001/manifest.json",
-        &manifest[..manifest.len() / 2],
+        &manifest[..1],
     );
     lay("backup-20260103000000000002/manifest.json", &manifest);
     let other = "backup-20260103000000000003";
@@ -150,7 +150,7 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
         .filter(|state| *state != "finished")
         .collect();
     insta::assert_snapshot!(damaged.join("\n").replace(&id, "<kept>"), @r"
-    damaged: manifest of the backup cannot be read: EOF while parsing a value at line 16 column 13
+    damaged: manifest of the backup cannot be read: EOF while parsing an object at line 1 column 1
     damaged: manifest in the place of backup-20260103000000000002 says that it belongs to <kept>
     damaged: manifest of the backup has format version 99, and this charm reads up to 1
     ");
