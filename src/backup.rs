@@ -5,15 +5,19 @@
 //!
 //! ```text
 //! create   tar -c in the workload -> names and digests -> seal -> multipart upload ; inventory ; manifest last
-//! restore  manifest -> inventory -> download -> open -> names and digests -> tar -x into staging ; then swap by renames
+//! restore  manifest -> inventory -> download -> open -> names and digests -> tar -x into staging ; then swap by journal
 //! ```
 
 mod catalogue;
 mod create;
 mod format;
 mod id;
+mod journal;
+mod moves;
 mod pipe;
 mod place;
+mod preflight;
+mod previous;
 mod progress;
 mod restore;
 mod stage;
@@ -23,6 +27,11 @@ pub use catalogue::{Catalogue, CatalogueError, Deleted, Listed};
 pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, create};
 pub use format::{Database, FormatError, Manifest, State, Volume};
 pub use id::{BackupId, BackupIdError};
-pub use place::{Place, swap_was_cut_off};
+pub use journal::{JournalError, Operation};
+pub use moves::MoveError;
+pub use place::{Place, Room};
+pub use preflight::{Needs, Sealed};
+pub use previous::{Kept, TreeId, TreeIdError};
 pub use progress::{Monitor, Phase, Progress};
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
+pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};

@@ -13,14 +13,16 @@ mod process;
 mod report;
 mod standing;
 mod store;
+mod swaps;
 mod volume;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
@@ -48,15 +50,10 @@ struct Charm {
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
     refused: OnceLock<Failure>,
-}
-
-/// Whose swap of data it is, if one is found open.
-#[derive(Clone, Copy)]
-enum Swap {
-    /// Made by this very process, and whole.
-    Own,
-    /// Left open by a process that was killed.
-    Foreign,
+    /// Where the data volume is mounted, once that was asked for.
+    mount: OnceCell<Option<PathBuf>>,
+    /// Why a swap of data that a killed process left open is neither made nor taken back.
+    unfinished: OnceLock<Status>,
 }
 
 /// Why a wake-up failed: the hook is then retried by Juju.
@@ -91,6 +88,8 @@ pub fn main() -> ExitCode {
             client: pebble::Client::new(Path::new(SOCKET)),
             homeserver: Homeserver::local(),
             refused: OnceLock::new(),
+            mount: OnceCell::new(),
+            unfinished: OnceLock::new(),
             context,
             tools,
         };
@@ -133,6 +132,7 @@ impl Charm {
         debug!(event = ?self.context.event, juju = self.context.juju_version, "woken");
         match &self.context.event {
             Event::Action(action) => {
+                self.end_open_swap().await?;
                 actions::run(self, &action.name).await?;
                 // The action has had its answer, which an exit code other than 0 would replace.
                 if let Err(error) = self.reconcile().await {
@@ -156,14 +156,18 @@ impl Charm {
             | Event::PebbleNotice { .. }
             | Event::PebbleCheckFailed { .. }
             | Event::PebbleCheckRecovered { .. }
-            | Event::Secret(_) => self.reconcile().await,
+            | Event::Secret(_) => {
+                self.end_open_swap().await?;
+                self.reconcile().await
+            }
         }
     }
 
     /// Brings the unit to where it should be, and says where it is.
     async fn reconcile(&self) -> Result<(), CharmError> {
-        let (seen, hindrance, started) = self.bring_up(Swap::Foreign).await?;
-        let standing = standing::look(self, &seen, started).await;
+        let (seen, hindrance, started) = self.bring_up().await?;
+        let mut standing = standing::look(self, &seen, started).await;
+        swaps::expire(self, &seen, &mut standing);
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
         }
@@ -173,14 +177,8 @@ impl Charm {
     }
 
     /// Makes the steps that are due; gives what was seen before, what hinders Synapse, and whether it was started.
-    async fn bring_up(
-        &self,
-        swap: Swap,
-    ) -> Result<(Observation, Option<Status>, bool), CharmError> {
-        let mut seen = observe::observe(self).await?;
-        if let (Swap::Own, Some(volume)) = (swap, &mut seen.volume) {
-            volume.cut_off = false;
-        }
+    async fn bring_up(&self) -> Result<(Observation, Option<Status>, bool), CharmError> {
+        let seen = observe::observe(self).await?;
         let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
         let started = apply::apply(self, decision.steps).await?;
         Ok((seen, decision.hindrance, started))

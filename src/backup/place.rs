@@ -1,14 +1,10 @@
 //! Where a restore happens on the data volume: the live data, and the private directory beside it.
 //!
 //! ```text
-//! <data>/<private>/staging      what is being unpacked; worth nothing before it is proven whole
-//! <data>/<private>/replacing    where live data goes during a swap; there only while a swap is open
-//! <data>/<private>/replaced     what the last restore replaced, kept until the next one has succeeded
-//! <data>/<private>/interrupted-1 ...   what a swap had moved when it was cut off
+//! <data>/<private>/staging             what is being unpacked; worth nothing before it is proven whole
+//! <data>/<private>/journal.json        there only while a swap is open
+//! <data>/<private>/previous/<time>     what a swap replaced
 //! ```
-//!
-//! `replacing` is made before the service is stopped and goes when the swap has come to an end, good or bad. Found by
-//! anybody else, it says that a swap was cut off: then nothing may be started on what may be half of two servers.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -18,8 +14,6 @@ use std::path::{Path, PathBuf};
 use super::RestoreError;
 
 const STAGING: &str = "staging";
-const REPLACING: &str = "replacing";
-const REPLACED: &str = "replaced";
 
 /// Where a backup is restored to, and what has to stand still meanwhile.
 #[derive(Debug, Clone)]
@@ -38,17 +32,34 @@ pub struct Place {
     pub replaced: fn(&Path) -> io::Result<Vec<PathBuf>>,
     /// The service that must not run while files are swapped.
     pub service: String,
-    /// The server whose backups may be restored here.
-    pub server_name: String,
 }
 
-/// Whether a swap was cut off in the private directory `private`.
-pub fn swap_was_cut_off(private: &Path) -> bool {
-    private.join(REPLACING).exists()
+/// Room on the data volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that may still be written.
+    pub bytes: u64,
+    /// Files and directories that may still be made; `None` where the file system does not count them.
+    pub inodes: Option<u64>,
+    /// Bytes of the whole volume.
+    pub total: u64,
+}
+
+impl Room {
+    /// Looks at the volume that a directory lies on.
+    pub fn of(directory: &Path) -> io::Result<Self> {
+        let volume = rustix::fs::statvfs(directory)?;
+        Ok(Self {
+            bytes: volume.f_bavail * volume.f_frsize,
+            inodes: (volume.f_files > 0).then_some(volume.f_favail),
+            total: volume.f_blocks * volume.f_frsize,
+        })
+    }
 }
 
 impl Place {
-    fn private(&self) -> PathBuf {
+    /// The private directory.
+    pub(super) fn private(&self) -> PathBuf {
         self.here.join(self.private)
     }
 
@@ -61,11 +72,6 @@ impl Place {
         format!("{}/{}/{STAGING}", self.there, self.private)
     }
 
-    /// The kept data of the last restore, as the workload sees it.
-    pub(super) fn replaced_in_workload(&self) -> String {
-        format!("{}/{}/{REPLACED}", self.there, self.private)
-    }
-
     /// The live data directory.
     pub(super) fn live(&self) -> &Path {
         &self.here
@@ -76,16 +82,9 @@ impl Place {
         self.staging().join(self.there.trim_start_matches('/'))
     }
 
-    /// Where what is replaced goes.
-    pub(super) fn aside(&self) -> PathBuf {
-        self.private().join(REPLACING)
-    }
-
-    /// Bytes that may still be written to the data volume.
-    pub(super) fn available(&self) -> Result<u64, RestoreError> {
-        let volume = rustix::fs::statvfs(&self.here);
-        let volume = volume.map_err(|error| self.failed(error.into()))?;
-        Ok(volume.f_bavail * volume.f_frsize)
+    /// Room on the volume.
+    pub(super) fn room(&self) -> Result<Room, RestoreError> {
+        Room::of(&self.here).map_err(|error| self.failed(error))
     }
 
     /// Removes what an earlier run staged.
@@ -108,52 +107,8 @@ impl Place {
         synced.map_err(|error| self.failed(error))
     }
 
-    /// Marks the swap as open, durably. What an earlier one had moved when it was cut off is kept.
-    pub(super) fn open_swap(&self) -> Result<(), RestoreError> {
-        let opened = self
-            .keep_interrupted()
-            .and_then(|()| self.own(&self.aside()))
-            .and_then(|()| self.sync());
-        opened.map_err(|error| self.failed(error))
-    }
-
-    /// The swap was made and has proved good: what it replaced takes the place of what the one before had replaced.
-    pub(super) fn close_swap(&self) -> Result<(), RestoreError> {
-        let replaced = self.private().join(REPLACED);
-        let closed = remove_tree(&replaced)
-            .and_then(|()| fs::rename(self.aside(), &replaced))
-            .and_then(|()| remove_tree(&self.staging()))
-            .and_then(|()| self.sync());
-        closed.map_err(|error| self.failed(error))
-    }
-
-    /// The swap was taken back to the last file.
-    pub(super) fn cancel_swap(&self) -> Result<(), RestoreError> {
-        let cancelled = remove_tree(&self.aside()).and_then(|()| remove_tree(&self.staging()));
-        cancelled.map_err(|error| self.failed(error))
-    }
-
-    fn keep_interrupted(&self) -> io::Result<()> {
-        if !self.aside().exists() {
-            return Ok(());
-        }
-        let mut number = 1;
-        let kept = loop {
-            let kept = self.private().join(format!("interrupted-{number}"));
-            if !kept.exists() {
-                break kept;
-            }
-            number += 1;
-        };
-        fs::rename(self.aside(), kept)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(self.private())?.sync_all()
-    }
-
     /// Makes a directory of mode 0700 that belongs to the data's owner; one that is there is taken over.
-    fn own(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn own(&self, path: &Path) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => (),
@@ -167,64 +122,10 @@ impl Place {
     }
 }
 
-fn remove_tree(path: &Path) -> io::Result<()> {
+/// Removes a tree that may be gone already.
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::os::unix::fs::MetadataExt;
-
-    use super::*;
-
-    fn place(here: &Path) -> Place {
-        let owner = fs::metadata(here).unwrap();
-        Place {
-            here: here.to_owned(),
-            there: "/data".to_owned(),
-            private: ".private",
-            user_id: owner.uid(),
-            group_id: owner.gid(),
-            replaced: |_| Ok(Vec::new()),
-            service: "synapse".to_owned(),
-            server_name: "example.org".to_owned(),
-        }
-    }
-
-    #[test]
-    fn open_swap_is_seen_until_it_is_closed_or_cancelled() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
-        place.prepare_staging().unwrap();
-        for end in [Place::close_swap, Place::cancel_swap] {
-            place.open_swap().unwrap();
-            assert!(swap_was_cut_off(&place.private()));
-            end(&place).unwrap();
-            assert!(!swap_was_cut_off(&place.private()));
-        }
-    }
-
-    #[test]
-    fn what_a_cut_off_swap_had_moved_is_never_deleted() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
-        place.prepare_staging().unwrap();
-        for number in 1..4 {
-            place.open_swap().unwrap();
-            fs::write(place.aside().join("homeserver.db"), format!("{number}")).unwrap();
-        }
-        place.open_swap().unwrap();
-        place.close_swap().unwrap();
-        for number in 1..4 {
-            let kept = place
-                .private()
-                .join(format!("interrupted-{number}/homeserver.db"));
-            assert_eq!(fs::read_to_string(kept).unwrap(), format!("{number}"));
-        }
     }
 }

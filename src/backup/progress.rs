@@ -22,6 +22,8 @@ pub enum Phase {
     Swapping,
     /// Waits until the service answers.
     Starting,
+    /// Puts back what a swap had moved.
+    TakingBack,
 }
 
 impl fmt::Display for Phase {
@@ -34,6 +36,7 @@ impl fmt::Display for Phase {
             Self::Staging => "downloading and verifying",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",
+            Self::TakingBack => "putting everything back",
         })
     }
 }

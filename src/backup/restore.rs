@@ -1,43 +1,19 @@
-//! Restores a backup: checked, staged and authenticated while the service runs; then stopped, swapped and started.
+//! Restores a backup: checked, staged and authenticated while the service runs; then swapped in.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::format::{FormatError, Inventory};
-use super::stage::{inventory, stage};
-use super::swap::{SwapError, swap};
-use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, Place};
+use super::format::FormatError;
+use super::preflight::Sealed;
+use super::stage::stage;
+use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
+use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Phase, Place, previous};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
-
-/// How long a service may take to stop. Longer than its kill delay and Pebble's own five seconds after it.
-const STOPPING: Duration = Duration::from_secs(60);
-/// How long Pebble may take to say that the service has started; whether it works is another question.
-const STARTING: Duration = Duration::from_secs(60);
-/// Room that must stay free on the volume after staging.
-const RESERVE: u64 = 16 * 1024 * 1024;
-/// What a file or directory takes beyond its content.
-const PER_MEMBER: u64 = 4096;
-
-/// A restore that was made.
-#[derive(Debug)]
-pub struct Restored {
-    /// When the backup was finished.
-    pub finished: Timestamp,
-    /// Files and directories restored.
-    pub members: u64,
-    /// Bytes of file contents.
-    pub content: u64,
-    /// Where the data that was replaced now lies in the workload; `None` when there was none.
-    pub replaced: Option<String>,
-    /// How long the service did not answer.
-    pub downtime: Duration,
-}
 
 /// Why a restore was not made. Unless it says otherwise, nothing was stopped and nothing was touched.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +33,22 @@ pub enum RestoreError {
         #[source]
         source: S3Error,
     },
+    /// An object that the inventory names is not there.
+    #[error("{key} is missing in the bucket")]
+    VolumeMissing {
+        /// The object.
+        key: String,
+    },
+    /// An object is not as large as the inventory says.
+    #[error("{key} has {found} bytes in the bucket, and {expected} when it was written")]
+    VolumeSize {
+        /// The object.
+        key: String,
+        /// Bytes in the bucket.
+        found: u64,
+        /// Bytes in the inventory.
+        expected: u64,
+    },
     /// A message could not be opened: wrong passphrase, or not what was sealed.
     #[error("failed to decrypt")]
     Open(#[source] OpenError),
@@ -74,20 +66,20 @@ pub enum RestoreError {
         /// Members unpacked.
         unpacked: u64,
     },
-    /// The backup is of another server.
-    #[error("the backup is of the server {theirs}, and this is {ours}")]
-    OtherServer {
-        /// The server of the backup.
-        theirs: String,
-        /// The server here.
-        ours: String,
-    },
     /// The data volume is too small for a second copy.
     #[error("staging needs {needed} bytes on the data volume, and {available} are free")]
     NoSpace {
         /// Bytes needed.
         needed: u64,
         /// Bytes free.
+        available: u64,
+    },
+    /// The data volume can hold too few files.
+    #[error("staging needs {needed} inodes on the data volume, and {available} are free")]
+    NoInodes {
+        /// Inodes needed.
+        needed: u64,
+        /// Inodes free.
         available: u64,
     },
     /// The private directory on the data volume could not be made.
@@ -108,153 +100,121 @@ pub enum RestoreError {
     /// A stage ended without a word.
     #[error("a stage of the restore panicked")]
     Panicked,
-    /// The service did not stop; it was started again.
-    #[error("failed to stop the service {service}")]
-    Stop {
-        /// Its name.
-        service: String,
-        /// What Pebble said.
-        #[source]
-        source: pebble::PebbleError,
-    },
-    /// The files could not be swapped; the service runs on the old data.
-    #[error("failed to put the restored data in place; the old data is back")]
-    Swap(#[from] SwapError),
-    /// The service did not come up on the restored data; it runs on the old data again.
-    #[error("the service did not come up on the restored data, so the old data is back: {reason}")]
-    Unhealthy {
-        /// What it said or did not say.
-        reason: String,
-    },
+    /// The new data did not work, or could not be put in place; the old data is live again.
+    #[error("everything was put back, and {}: {}", works(.0), .0.reason)]
+    TakenBack(TakenBack),
+    /// The swap is neither made nor taken back; the next wake-up goes on with it.
+    #[error("the restore is unfinished")]
+    Unfinished(#[from] SwapError),
 }
 
-/// Restores one backup.
-///
-/// `bring_up` is called on the restored data: it starts the service, with whatever that needs, and answers once it is
-/// sure that it works, or with what is wrong.
-pub async fn restore(
-    client: &pebble::Client,
-    catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
-    id: &BackupId,
-    place: &Place,
-    bring_up: impl AsyncFn() -> Result<(), String>,
-    monitor: &Monitor,
-) -> Result<Restored, RestoreError> {
-    monitor.enter(Phase::Checking, 0);
-    // What an earlier run left would be counted as taken.
-    place.clear_staging()?;
-    let manifest = catalogue.manifest(id).await?;
-    let (inventory, message) = inventory(catalogue, passphrase, &manifest).await?;
-    check(&inventory, place)?;
-    place.prepare_staging()?;
+fn works(taken_back: &TakenBack) -> String {
+    match &taken_back.works {
+        Ok(()) => "the server runs on its old data".to_owned(),
+        Err(reason) => format!("the server does not answer on its old data either ({reason})"),
+    }
+}
 
-    monitor.enter(Phase::Staging, inventory.members.content);
-    let staged = stage(
+/// What a restore works with.
+pub struct Restoration<'a> {
+    /// The workload's Pebble.
+    pub client: &'a pebble::Client,
+    /// Where the backup lies.
+    pub catalogue: &'a Catalogue,
+    /// What it is sealed with.
+    pub passphrase: &'a Arc<Passphrase>,
+    /// Where it is restored to.
+    pub place: &'a Place,
+    /// Where it tells how far it has come.
+    pub monitor: &'a Monitor,
+}
+
+/// Restores one backup; `now` is asked when the service is about to be stopped.
+pub async fn restore<F, B>(
+    restoration: &Restoration<'_>,
+    sealed: Sealed,
+    service: &Service<F, B>,
+    now: fn() -> Timestamp,
+) -> Result<Made, RestoreError>
+where
+    F: AsyncFn(&Swapped) -> Result<Vec<String>, String>,
+    B: AsyncFn() -> Result<(), String>,
+{
+    let Restoration {
         client,
         catalogue,
         passphrase,
-        (&inventory, message),
         place,
         monitor,
-    )
-    .await;
+    } = *restoration;
+    let Sealed {
+        inventory, message, ..
+    } = sealed;
+    // What an earlier run left would be counted as taken.
+    place.clear_staging()?;
+    place.prepare_staging()?;
+    monitor.enter(Phase::Staging, inventory.members.content);
+    let opened = (&inventory, message);
+    let staged = stage(client, catalogue, passphrase, opened, place, monitor).await;
     let staged = match staged {
         Ok(staged) => staged,
         Err(error) => {
-            note(
-                place.clear_staging(),
-                "what was staged stays on the data volume",
-            );
+            if let Err(error) = place.clear_staging() {
+                tracing::warn!(%error, "what was staged stays on the data volume");
+            }
             return Err(error);
         }
     };
     place.sync_staging()?;
+    let swap = Swap::restore(place, &inventory.id, &staged, now())?;
+    made(swap.carry(client, service, monitor).await?)
+}
 
-    monitor.enter(Phase::Swapping, 0);
-    let stopped = Instant::now();
-    let service = [place.service.as_str()];
-    place.open_swap()?;
-    if let Err(source) = stop(client, &service).await {
-        note(place.cancel_swap(), "the swap that was not made stays open");
-        start(client, &service).await;
-        let service = place.service.clone();
-        return Err(RestoreError::Stop { service, source });
+/// Puts back what the last restore, or rollback, has replaced; that can be taken back in the same way.
+pub async fn rollback<F, B>(
+    client: &pebble::Client,
+    place: &Place,
+    kept: &Kept,
+    service: &Service<F, B>,
+    now: Timestamp,
+    monitor: &Monitor,
+) -> Result<Made, RestoreError>
+where
+    F: AsyncFn(&Swapped) -> Result<Vec<String>, String>,
+    B: AsyncFn() -> Result<(), String>,
+{
+    let swap = Swap::rollback(place, kept, now)?;
+    made(swap.carry(client, service, monitor).await?)
+}
+
+fn made(ended: Ended) -> Result<Made, RestoreError> {
+    match ended {
+        Ended::Made(made) => Ok(made),
+        Ended::TakenBack(taken_back) => Err(RestoreError::TakenBack(taken_back)),
     }
-    let swapped = match swap(place, &staged) {
-        Ok(swapped) => swapped,
-        Err((error, undone)) => {
-            take_back(client, place, undone).await;
-            return Err(error.into());
-        }
+}
+
+/// Ends a swap whose process was killed, if there is one; tells what it was and what became of it.
+pub async fn recover<F, B>(
+    client: &pebble::Client,
+    place: &Place,
+    service: &Service<F, B>,
+    monitor: &Monitor,
+) -> Result<Option<(Operation, Ended)>, SwapError>
+where
+    F: AsyncFn(&Swapped) -> Result<Vec<String>, String>,
+    B: AsyncFn() -> Result<(), String>,
+{
+    let Some(swap) = Swap::found(place)? else {
+        return Ok(None);
     };
-
-    monitor.enter(Phase::Starting, 0);
-    if let Err(reason) = bring_up().await {
-        if let Err(error) = stop(client, &service).await {
-            tracing::warn!(%error, "could not stop the service before taking the swap back");
-        }
-        take_back(client, place, swapped.undo()).await;
-        return Err(RestoreError::Unhealthy { reason });
-    }
-    let replaced = swapped.replaced_anything(&place.aside());
-    place.close_swap()?;
-    Ok(Restored {
-        finished: manifest.finished,
-        members: inventory.members.count,
-        content: inventory.members.content,
-        replaced: replaced.then(|| place.replaced_in_workload()),
-        downtime: stopped.elapsed(),
-    })
+    let operation = swap.operation().clone();
+    let ended = swap.carry(client, service, monitor).await?;
+    Ok(Some((operation, ended)))
 }
 
-/// Ends a swap that was taken back, and lets the service run on the old data.
-///
-/// What could not be taken back leaves the swap open: nothing is started on half of two servers.
-async fn take_back(client: &pebble::Client, place: &Place, undone: bool) {
-    if undone {
-        note(
-            place.cancel_swap(),
-            "the swap that was taken back stays open",
-        );
-        start(client, &[place.service.as_str()]).await;
-    }
-}
-
-/// Logs trouble on the way out of a failure, whose own error is the one to report.
-fn note(outcome: Result<(), RestoreError>, what: &str) {
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "{what}");
-    }
-}
-
-/// Everything that can be known to be wrong before anything is downloaded or stopped.
-fn check(inventory: &Inventory, place: &Place) -> Result<(), RestoreError> {
-    if inventory.server_name != place.server_name {
-        return Err(RestoreError::OtherServer {
-            theirs: inventory.server_name.clone(),
-            ours: place.server_name.clone(),
-        });
-    }
-    let needed = inventory.members.content + inventory.members.count * PER_MEMBER + RESERVE;
-    let available = place.available()?;
-    if needed > available {
-        return Err(RestoreError::NoSpace { needed, available });
-    }
-    Ok(())
-}
-
-/// Stops the service; one that Pebble does not know, as after a restart of the container, does not run.
-async fn stop(client: &pebble::Client, service: &[&str]) -> Result<(), pebble::PebbleError> {
-    if client.services(service).await?.is_empty() {
-        return Ok(());
-    }
-    client.stop(service, STOPPING).await.map(drop)
-}
-
-/// Starts the service again on the way out of a failure, whose own error is the one to report.
-async fn start(client: &pebble::Client, service: &[&str]) {
-    if let Err(error) = client.start(service, STARTING).await {
-        tracing::error!(%error, "the service did not start again");
-    }
+/// Lets go of the way back, and of whatever else is left of swaps; tells how many trees were freed.
+pub fn confirm(place: &Place) -> Result<usize, RestoreError> {
+    let path = place.private();
+    previous::free_others(&path, None).map_err(|source| RestoreError::Staging { path, source })
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod listing;
+mod preflight;
 mod ready;
 mod register;
 mod restore;
@@ -43,7 +44,9 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     let outcome = match name {
         "create-backup" => create::create(charm).await,
         "list-backups" => listing::list(charm).await,
-        "restore-backup" => restore::restore(charm, parameters.text("backup-id")).await,
+        "restore-backup" => restore::restore(charm, &parameters).await,
+        "confirm-restore" => restore::confirm(charm).await,
+        "rollback-restore" => restore::rollback(charm).await,
         "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,
         "register-user" => {
             register::register(charm, parameters.text("username"), parameters.flag("admin")).await

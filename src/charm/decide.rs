@@ -99,11 +99,9 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         return Ok(Decision { steps, hindrance });
     };
 
-    if volume.cut_off {
-        // Half of this server and half of another may lie there: neither may run, and nothing is written.
-        let text =
-            format!("restore was cut off: juju run {application}/leader restore-backup again");
-        let hindrance = Some(Status::blocked(text));
+    if let Some(unfinished) = &seen.unfinished {
+        // Part of this server and part of another may lie there: neither may run, and nothing is written.
+        let hindrance = Some(unfinished.clone());
         return Ok(Decision { steps, hindrance });
     }
 

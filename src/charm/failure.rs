@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::archive;
 use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
 use crate::openpgp::{OpenError, PassphraseError};
@@ -61,13 +62,23 @@ impl Failure {
         &self.cause
     }
 
-    /// Several findings as one failure, under the first one's code.
+    /// Several findings as one failure, under the first one's code; a leading phrase that they share is told once.
     pub(crate) fn all(findings: Vec<Self>) -> Option<Self> {
         let first = findings.first()?.clone();
         if findings.len() == 1 {
             return Some(first);
         }
-        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let mut lead = "";
+        let mut texts = Vec::new();
+        for finding in findings {
+            let shown = if finding.lead == lead {
+                ""
+            } else {
+                finding.lead
+            };
+            lead = finding.lead;
+            texts.push(finding.led_by(shown).to_string());
+        }
         Some(Self {
             lead: "",
             cause: texts.join(" "),
@@ -188,13 +199,10 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
             "see juju debug-log, and check the room on the data volume",
         );
     }
-    if let Some(RestoreError::OtherServer { theirs, .. }) = within(error) {
-        let hint = format!("restore it in an application whose server_name is {theirs}");
-        return Failure::new(Kind::Operator, "other-server", cause, hint);
-    }
-    if let Some(RestoreError::NoSpace { .. }) = within(error) {
-        let hint = "give the storage data more room";
-        return Failure::new(Kind::Operator, "no-space", cause, hint);
+    if let Some(error) = within::<RestoreError>(error)
+        && let Some((kind, code, hint)) = restore(error)
+    {
+        return Failure::new(kind, code, cause, hint);
     }
     if let (Some(error), None) = (within::<FormatError>(error), within::<CreateError>(error)) {
         let (code, hint) = match error {
@@ -249,6 +257,44 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         (None, None, None) => "failed",
     };
     Failure::new(Kind::Fault, code, cause, "see juju debug-log")
+}
+
+/// What to do about a failed restore, as far as the restore itself knows; its causes speak for themselves.
+fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
+    const ROOM: &str = "give the storage data more room, or free what an earlier restore replaced: confirm-restore";
+    const DAMAGED: &str = "the backup is damaged: restore another one";
+    Some(match error {
+        RestoreError::NoSpace { .. } => (Kind::Operator, "no-space", ROOM),
+        RestoreError::NoInodes { .. } => (Kind::Operator, "no-inodes", ROOM),
+        RestoreError::VolumeMissing { .. } => (Kind::Operator, "volume-missing", DAMAGED),
+        RestoreError::VolumeSize { .. } => (Kind::Operator, "volume-size", DAMAGED),
+        RestoreError::OtherObject(_) | RestoreError::OtherMembers { .. } => {
+            (Kind::Operator, "backup-damaged", DAMAGED)
+        }
+        RestoreError::Archive(archive::ArchiveError::Refused { .. }) => {
+            let hint =
+                "whoever made it has the passphrase and did not use this charm: do not restore it";
+            (Kind::Operator, "archive-refused", hint)
+        }
+        RestoreError::TakenBack(_) => {
+            let hint = "see juju debug-log and kubectl logs; restore another backup, or try again";
+            (Kind::Fault, "restore-taken-back", hint)
+        }
+        RestoreError::Unfinished(_) => {
+            let hint =
+                "mend what it names; the next hook tries again, at the latest in a few minutes";
+            (Kind::Fault, "restore-unfinished", hint)
+        }
+        RestoreError::Catalogue(_)
+        | RestoreError::Format(_)
+        | RestoreError::Download { .. }
+        | RestoreError::Open(_)
+        | RestoreError::Archive(_)
+        | RestoreError::Staging { .. }
+        | RestoreError::Unpack(_)
+        | RestoreError::Stream(_)
+        | RestoreError::Panicked => return None,
+    })
 }
 
 /// A stable word for what a store did.

@@ -1,10 +1,12 @@
 //! One look at the world: all reads, no decisions.
 
+use std::path::{Path, PathBuf};
+
 use tracing::debug;
 
 use super::Charm;
 use super::volume::Volume;
-use crate::juju::{Options, RelationId, ToolError};
+use crate::juju::{Options, RelationId, Status, ToolError};
 use crate::pebble::{PebbleError, Plan, ServiceInfo};
 use crate::s3::{Params, Problem};
 
@@ -23,6 +25,8 @@ pub(super) struct Observation {
     pub(super) container: Option<Container>,
     pub(super) opened_ports: Vec<String>,
     pub(super) backup: BackupRelation,
+    /// Why a swap of data that a killed process left open is neither made nor taken back.
+    pub(super) unfinished: Option<Status>,
 }
 
 /// What Pebble says of the workload.
@@ -64,27 +68,38 @@ pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> 
         container: container(charm).await?,
         opened_ports: charm.tools.opened_ports().await?,
         backup: backup_relation(charm).await?,
+        unfinished: charm.unfinished.get().cloned(),
     })
 }
 
 pub(super) async fn volume(charm: &Charm) -> Result<Option<Volume>, ObserveError> {
+    let here = mount(charm).await?;
+    Ok(here.map(|here| Volume::look(here.to_owned())).transpose()?)
+}
+
+/// Where the data volume is mounted, once it is; asked for once in a wake-up.
+pub(super) async fn mount(charm: &Charm) -> Result<Option<&Path>, ToolError> {
+    let asked = charm.mount.get_or_try_init(|| find_mount(charm)).await?;
+    Ok(asked.as_deref())
+}
+
+async fn find_mount(charm: &Charm) -> Result<Option<PathBuf>, ToolError> {
     let Some(storage) = charm.tools.storage_list(STORAGE).await?.into_iter().next() else {
         return Ok(None);
     };
     // While the storage is on its way, its place may be asked for in vain.
-    let here = match charm.tools.storage_location(&storage).await {
-        Ok(here) if here.is_dir() => here,
+    match charm.tools.storage_location(&storage).await {
+        Ok(here) if here.is_dir() => Ok(Some(here)),
         Ok(here) => {
             debug!(%storage, here = %here.display(), "no directory at the place of the storage");
-            return Ok(None);
+            Ok(None)
         }
         Err(ToolError::Failed { message, .. }) => {
             debug!(%storage, message, "storage has no place yet");
-            return Ok(None);
+            Ok(None)
         }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Some(Volume::look(here)?))
+        Err(error) => Err(error),
+    }
 }
 
 async fn container(charm: &Charm) -> Result<Option<Container>, ObserveError> {

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use super::Charm;
 use crate::backup::{Phase, Progress};
-use crate::juju::{Status, ToolError};
+use crate::juju::{Event, Status, ToolError};
 
 /// How often a number that grows is told. Juju keeps about a thousand lines of one task.
 const TICK: Duration = Duration::from_secs(5);
@@ -47,7 +47,9 @@ async fn tell(
         let line = line(now, since.elapsed());
         let status = Status::maintenance(format!("{task}: {line}"));
         let told_both: Result<(), ToolError> = async {
-            charm.tools.action_log(&line).await?;
+            if let Event::Action(_) = charm.context.event {
+                charm.tools.action_log(&line).await?;
+            }
             charm.tools.status_set(&status).await
         }
         .await;

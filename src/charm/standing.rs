@@ -6,7 +6,10 @@ use tracing::debug;
 
 use super::failure::{self, Failure};
 use super::observe::{BackupRelation, Observation};
+use super::swaps::keep_hours;
+use super::volume::Volume;
 use super::{Charm, store};
+use crate::backup::{Kept, Operation};
 use crate::juju::{Options, Status};
 
 /// How long a hook waits for a Synapse that it has just started. A slower one is told by its check.
@@ -25,6 +28,10 @@ pub(super) struct Standing {
     pub(super) backup: Option<(&'static str, Failure)>,
     /// Whether there is a place for backups at all.
     pub(super) related: bool,
+    /// What the last restore or rollback has replaced, as long as it is kept.
+    pub(super) kept: Option<Kept>,
+    /// Whether little room is left on the data volume.
+    pub(super) crowded: bool,
 }
 
 pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> Standing {
@@ -55,6 +62,8 @@ pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> St
         version,
         backup,
         related: !matches!(seen.backup, BackupRelation::Absent),
+        kept: None,
+        crowded: seen.volume.as_ref().is_some_and(crowded),
     }
 }
 
@@ -72,7 +81,12 @@ async fn place(charm: &Charm, relation: &BackupRelation) -> Option<(&'static str
     }
 }
 
-/// The unit's status: what hinders Synapse first, then what hinders backups.
+/// Whether less than a tenth of the data volume is free.
+fn crowded(volume: &Volume) -> bool {
+    volume.room().is_ok_and(|room| room.bytes < room.total / 10)
+}
+
+/// The unit's status: what hinders Synapse first, then what hinders backups, then what an operator should know.
 pub(super) fn status(
     application: &str,
     options: &Options,
@@ -93,6 +107,13 @@ pub(super) fn status(
         Some((lead, failure)) => return Status::blocked(format!("{lead}: {}", failure.cause())),
         None => (),
     }
+    let hours = match keep_hours(options) {
+        Ok(hours) => hours,
+        Err(problem) => return Status::blocked(problem),
+    };
+    if let Some(kept) = &standing.kept {
+        return kept_status(application, kept, hours, standing.crowded);
+    }
     let passphrase = options
         .text("backup_passphrase")
         .is_some_and(|text| !text.is_empty());
@@ -102,4 +123,20 @@ pub(super) fn status(
         ));
     }
     Status::active("")
+}
+
+/// What an operator should know as long as there is a way back.
+fn kept_status(application: &str, kept: &Kept, hours: u32, crowded: bool) -> Status {
+    if crowded {
+        return Status::active(format!(
+            "low space: juju run {application}/leader confirm-restore frees what it replaced"
+        ));
+    }
+    let until = kept.until(hours).strftime("%Y-%m-%d %H:%M UTC").to_string();
+    Status::active(match &kept.operation {
+        Operation::Restore(backup) => format!("restored {backup}, undo possible until {until}"),
+        Operation::Rollback(backup) => {
+            format!("restore of {backup} undone, redo possible until {until}")
+        }
+    })
 }

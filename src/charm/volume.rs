@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::PRIVATE;
-use crate::backup::swap_was_cut_off;
+use crate::backup::{Kept, Room};
 use crate::synapse::{GID, ServerName, UID, config};
 
 /// A configuration is a few kilobytes; a larger file is none.
@@ -27,8 +27,8 @@ pub(crate) struct Volume {
     pub(crate) configuration: Option<String>,
     /// The log configuration beside it.
     pub(crate) log_configuration: Option<String>,
-    /// Whether a restore was cut off while it swapped data.
-    pub(crate) cut_off: bool,
+    /// What the last restore or rollback has replaced, as long as it is kept.
+    pub(crate) kept: Option<Kept>,
     /// The server whose database lies here: it cannot be renamed any more.
     pub(crate) server_name: Option<ServerName>,
 }
@@ -57,15 +57,14 @@ impl Volume {
             log_configuration: read(&here.join("log.config"))?,
             configuration,
             server_name,
-            cut_off: swap_was_cut_off(&here.join(PRIVATE)),
+            kept: Kept::find(&here.join(PRIVATE))?,
             here,
         })
     }
 
-    /// Bytes that may still be written to it.
-    pub(crate) fn available(&self) -> io::Result<u64> {
-        let volume = rustix::fs::statvfs(&self.here)?;
-        Ok(volume.f_bavail * volume.f_frsize)
+    /// Room on it.
+    pub(crate) fn room(&self) -> io::Result<Room> {
+        Room::of(&self.here)
     }
 }
 

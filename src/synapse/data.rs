@@ -54,8 +54,9 @@ const RULES: &[Rule] = &[
     rule("", Name::EndsWith(".signing.key"), Saved::Yes, true),
     // Without these secrets, sessions, forms and registrations of the restored server break.
     rule("", Name::EndsWith(".secret"), Saved::Yes, true),
-    // For a recovery by hand; the charm renders its own anew.
-    rule("", Name::Is("homeserver.yaml"), Saved::Yes, false),
+    // Says whose data it is and which keys it once signed with; the charm renders the rest of it anew.
+    rule("", Name::Is("homeserver.yaml"), Saved::Yes, true),
+    // For a recovery by hand.
     rule("", Name::Is("log.config"), Saved::Yes, false),
     rule("", Name::Is(DATABASE), Saved::ByCopy, true),
     // These belong to one generation of the database file; next to another one they destroy it.
@@ -88,6 +89,38 @@ pub fn saved(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// aside, for a staged one what is moved in.
 pub fn replaced(root: &Path) -> io::Result<Vec<PathBuf>> {
     find(root, |rule| rule.replaced)
+}
+
+/// What a restore does to a data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Census {
+    /// What it replaces, relative to the directory, sorted.
+    pub replaced: Vec<String>,
+    /// What it leaves alone, one level deep, sorted; without what the charm itself keeps there.
+    pub left: Vec<String>,
+}
+
+/// Counts out what a restore replaces in the data directory `root`, and what it leaves alone.
+pub fn census(root: &Path) -> io::Result<Census> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let replaced: Vec<String> = replaced(root)?.into_iter().map(text).collect();
+    let mut left = Vec::new();
+    for directory in ["", "media"] {
+        let entries = match std::fs::read_dir(root.join(directory)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let name = text(Path::new(directory).join(entry?.file_name()));
+            let ours = name.starts_with('.') || name == "media" || name == "lost+found";
+            if !ours && !replaced.contains(&name) {
+                left.push(name);
+            }
+        }
+    }
+    left.sort();
+    Ok(Census { replaced, left })
 }
 
 /// Measures the database in the data directory `root` with its write-ahead log; `None` when there is none.
@@ -189,6 +222,7 @@ mod tests {
                 "homeserver.db",
                 "homeserver.db-shm",
                 "homeserver.db-wal",
+                "homeserver.yaml",
                 "macaroon.secret",
                 "media/local_content",
                 "media/local_thumbnails",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::ready::{CREATE, Ready, Task, ready};
+use super::ready::{CREATE, Look, Ready, Task};
 use super::{Results, leading, led, seconds};
 use crate::backup::{
     self, BackupId, Created, Creation, Database, Monitor, Origin, Phase, Source, SourceRoot, State,
@@ -21,7 +21,7 @@ const RESERVE: u64 = 16 * 1024 * 1024;
 pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
-    let ready = ready(charm, Task::Create).await?;
+    let ready = Look::at(charm, Task::Create).await?.ready()?;
     let snapshot = ready.volume.here.join(PRIVATE).join("snapshot");
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
@@ -68,7 +68,7 @@ fn room_for_copy(volume: &Volume) -> Result<u64, Failure> {
     let size = data::database_size(&volume.here)
         .map_err(led(CREATE))?
         .unwrap_or_default();
-    let available = volume.available().map_err(led(CREATE))?;
+    let available = volume.room().map_err(led(CREATE))?.bytes;
     if size + RESERVE <= available {
         return Ok(size);
     }

@@ -1,12 +1,14 @@
-//! What a backup and a restore need before they begin, checked at once, so that all that is wrong is told together.
+//! What a backup and a restore need before they begin, looked for at once, so that all that is wrong is told together.
 
 use std::sync::Arc;
 
 use super::led;
 use crate::backup::Catalogue;
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::observe::{self, Observation};
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, observe, store};
+use crate::charm::{Charm, store};
+use crate::juju::Options;
 use crate::openpgp::Passphrase;
 use crate::synapse::ServerName;
 
@@ -14,6 +16,9 @@ use crate::synapse::ServerName;
 pub(super) const CREATE: &str = "Error Creating Backup.";
 /// And for a restore.
 pub(super) const RESTORE: &str = "Error Restoring Backup.";
+
+/// What to do about whatever passes by itself.
+const LATER: &str = "wait until the unit is active, then try again";
 
 /// Which action needs it.
 #[derive(Clone, Copy)]
@@ -38,6 +43,19 @@ impl Task {
     }
 }
 
+/// What was found of what an action needs, and what is wrong with the rest.
+pub(super) struct Look {
+    pub(super) options: Options,
+    pub(super) catalogue: Option<Catalogue>,
+    pub(super) passphrase: Option<Arc<Passphrase>>,
+    pub(super) volume: Option<Volume>,
+    pub(super) server_name: Option<ServerName>,
+    /// Whether the workload answers.
+    pub(super) container: bool,
+    pub(super) findings: Vec<Failure>,
+    lead: &'static str,
+}
+
 /// What both actions need, checked.
 pub(super) struct Ready {
     pub(super) catalogue: Catalogue,
@@ -46,92 +64,113 @@ pub(super) struct Ready {
     pub(super) server_name: ServerName,
 }
 
-/// Checks everything at once and tells all that is wrong.
-pub(super) async fn ready(charm: &Charm, task: Task) -> Result<Ready, Failure> {
-    let (lead, store_lead) = task.leads();
-    let observation = observe::observe(charm).await.map_err(led(lead))?;
-    let mut findings = Vec::new();
-    let mut note = |failure: Failure| findings.push(failure);
+impl Look {
+    /// Looks at everything.
+    pub(super) async fn at(charm: &Charm, task: Task) -> Result<Self, Failure> {
+        let (lead, store_lead) = task.leads();
+        let seen = observe::observe(charm).await.map_err(led(lead))?;
+        let mut findings = Vec::new();
+        let mut note = |failure: Failure| findings.push(failure);
 
-    let catalogue = match store::catalogue(charm, &observation.backup) {
-        Ok(catalogue) => match store::probe(charm, &catalogue).await {
-            Ok(()) => Some(catalogue),
+        let catalogue = match store::catalogue(charm, &seen.backup) {
+            Ok(catalogue) => match store::probe(charm, &catalogue).await {
+                Ok(()) => Some(catalogue),
+                Err(failure) => {
+                    note(failure.led_by(store_lead));
+                    None
+                }
+            },
             Err(failure) => {
                 note(failure.led_by(store_lead));
                 None
             }
-        },
-        Err(failure) => {
-            note(failure.led_by(store_lead));
-            None
+        };
+        let passphrase = charm.passphrase(&seen.options).map_err(&mut note).ok();
+        for (found, code, cause) in [
+            (
+                seen.container.is_some(),
+                "container-not-ready",
+                "the container synapse is not ready",
+            ),
+            (
+                seen.volume.is_some(),
+                "storage-not-ready",
+                "the storage data is not attached",
+            ),
+        ] {
+            if !found {
+                note(Failure::new(Kind::Waiting, code, cause, LATER).led_by(lead));
+            }
         }
-    };
-    let passphrase = charm
-        .passphrase(&observation.options)
-        .map_err(&mut note)
-        .ok();
-    let waiting =
-        |code, cause: &str, hint: &str| Failure::new(Kind::Waiting, code, cause, hint).led_by(lead);
-    let later = "wait until the unit is active, then try again";
-    if observation.container.is_none() {
-        note(waiting(
-            "container-not-ready",
-            "the container synapse is not ready",
-            later,
-        ));
+        if let Some(unfinished) = &seen.unfinished {
+            let cause = unfinished.message().to_owned();
+            let failure = Failure::new(Kind::Operator, "restore-unfinished", cause, UNFINISHED);
+            note(failure.led_by(lead));
+        }
+        let server_name = server_name(&seen, task);
+        if seen.volume.is_some() && server_name.is_none() {
+            let cause = "there is no database on the volume: Synapse has never started here";
+            let hint = format!(
+                "run juju config {} server_name=<domain>, and wait until the unit is active",
+                charm.application()
+            );
+            let failure = Failure::new(Kind::Waiting, "synapse-never-started", cause, hint);
+            note(failure.led_by(lead));
+        }
+        Ok(Self {
+            container: seen.container.is_some(),
+            options: seen.options,
+            catalogue,
+            passphrase: passphrase.map(Arc::new),
+            volume: seen.volume,
+            server_name,
+            findings,
+            lead,
+        })
     }
-    if observation.volume.is_none() {
-        note(waiting(
-            "storage-not-ready",
-            "the storage data is not attached",
-            later,
-        ));
+
+    /// All of it, if nothing is wrong.
+    pub(super) fn ready(self) -> Result<Ready, Failure> {
+        let lead = self.lead;
+        match (
+            self.catalogue,
+            self.passphrase,
+            self.volume,
+            self.server_name,
+        ) {
+            (Some(catalogue), Some(passphrase), Some(volume), Some(server_name))
+                if self.findings.is_empty() =>
+            {
+                Ok(Ready {
+                    catalogue,
+                    passphrase,
+                    volume,
+                    server_name,
+                })
+            }
+            _ => Err(Failure::all(self.findings).unwrap_or_else(|| {
+                Failure::new(Kind::Waiting, "not-ready", "the unit is not ready", LATER)
+                    .led_by(lead)
+            })),
+        }
     }
-    let served = observation
+}
+
+/// What helps when a swap stays open.
+const UNFINISHED: &str =
+    "mend what it names; the next hook tries again, at the latest in a few minutes";
+
+/// The server that lives here, or is to.
+fn server_name(seen: &Observation, task: Task) -> Option<ServerName> {
+    let served = seen
         .volume
         .as_ref()
         .and_then(|volume| volume.server_name.clone());
-    let wanted = || ServerName::parse(observation.options.text("server_name")?).ok();
-    let server_name = match task {
+    match task {
         Task::Create => served,
         // All may be lost: then the server is the one that the operator named.
-        Task::Restore => served.or_else(wanted),
-    };
-    let cut_off = observation
-        .volume
-        .as_ref()
-        .is_some_and(|volume| volume.cut_off);
-    if let (Task::Create, true) = (task, cut_off) {
-        let cause = "a restore was cut off, so the data here may be half of two servers";
-        let hint = format!(
-            "juju run {}/leader restore-backup backup-id=...",
-            charm.application()
-        );
-        note(Failure::new(Kind::Operator, "restore-cut-off", cause, hint).led_by(lead));
-    }
-    if observation.volume.is_some() && server_name.is_none() {
-        let hint = format!(
-            "run juju config {} server_name=<domain>, and wait until the unit is active",
-            charm.application()
-        );
-        note(waiting(
-            "synapse-never-started",
-            "there is no database on the volume: Synapse has never started here",
-            &hint,
-        ));
-    }
-    match (catalogue, passphrase, observation.volume, server_name) {
-        (Some(catalogue), Some(passphrase), Some(volume), Some(server_name))
-            if findings.is_empty() =>
-        {
-            Ok(Ready {
-                catalogue,
-                passphrase: Arc::new(passphrase),
-                volume,
-                server_name,
-            })
+        Task::Restore => {
+            served.or_else(|| ServerName::parse(seen.options.text("server_name")?).ok())
         }
-        _ => Err(Failure::all(findings)
-            .unwrap_or_else(|| waiting("not-ready", "the unit is not ready", later))),
     }
 }

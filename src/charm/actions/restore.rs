@@ -1,71 +1,185 @@
-//! `restore-backup`.
+//! `restore-backup`, and what may follow it: `confirm-restore`, `rollback-restore`.
+
+use std::collections::BTreeMap;
 
 use super::listing::{absent, parse_id};
-use super::ready::{RESTORE, Task, ready};
-use super::{Results, leading, led, seconds};
-use crate::backup::{self, Monitor, Restored};
-use crate::charm::failure::{self, Failure};
+use super::preflight::{Cleared, Hindered, check, volumes};
+use super::ready::RESTORE;
+use super::{Parameters, Results, leading, led, seconds};
+use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration};
+use crate::charm::failure::{Failure, Kind};
+use crate::charm::observe;
 use crate::charm::report::reported;
-use crate::charm::{Charm, PRIVATE, STARTING, Swap, now};
-use crate::synapse::{self, data};
+use crate::charm::swaps::{keep_hours, place};
+use crate::charm::volume::Volume;
+use crate::charm::{Charm, now};
+use crate::synapse::data;
 
-pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure> {
+/// The leading phrases of the two that the Python charm did not have.
+const CONFIRM: &str = "Error confirming the restore.";
+const ROLLBACK: &str = "Error rolling the restore back.";
+
+pub(super) async fn restore(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(RESTORE).await?, "restore-backup")?;
-    let id = parse_id(id)?;
+    let id = parse_id(parameters.text("backup-id"))?;
     let started = now();
-    let ready = ready(charm, Task::Restore).await?;
-    let place = backup::Place {
-        here: ready.volume.here.clone(),
-        there: synapse::DATA.to_owned(),
-        private: PRIVATE,
-        user_id: synapse::UID,
-        group_id: synapse::GID,
-        replaced: data::replaced,
-        service: synapse::SERVICE.to_owned(),
-        server_name: ready.server_name.to_string(),
+    let checked = check(charm, &id, parameters.text("force")).await;
+    let (dry, plan) = match &checked {
+        Ok(Cleared { plan, .. }) | Err(Hindered { plan, .. }) => {
+            (parameters.flag("dry-run"), plan.clone())
+        }
     };
-    let (monitor, progress) = Monitor::new();
-    let bring_up = async || {
-        let brought_up = charm.bring_up(Swap::Own).await;
-        brought_up.map_err(|error| failure::chain(&error))?;
-        let healthy = charm.healthy(STARTING).await;
-        healthy.map_err(|error| failure::chain(&error))
-    };
-    let work = backup::restore(
-        &charm.client,
-        &ready.catalogue,
-        &ready.passphrase,
-        &id,
-        &place,
-        bring_up,
-        &monitor,
-    );
-    let restored = reported(charm, "restore", progress, work).await;
-    let Restored {
-        finished,
-        members,
-        content,
-        replaced,
-        downtime,
-    } = restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))?;
+    if dry && !plan.is_empty() {
+        let told = BTreeMap::from([("plan".to_owned(), plan)]);
+        charm.tools.action_set(&told).await.map_err(led(RESTORE))?;
+    }
+    let cleared = checked.map_err(|hindered| hindered.failure)?;
+    if dry {
+        return Ok(Results::from([
+            ("result".to_owned(), "ready".to_owned()),
+            ("seconds".to_owned(), seconds(started, now())),
+        ]));
+    }
 
-    let mut results = Results::from([
-        ("result".to_owned(), "correct".to_owned()),
+    let Cleared {
+        ready,
+        sealed,
+        forced,
+        keep_hours,
+        ..
+    } = cleared;
+    let place = place(&ready.volume.here);
+    let (monitor, progress) = Monitor::new();
+    let restoration = Restoration {
+        client: &charm.client,
+        catalogue: &ready.catalogue,
+        passphrase: &ready.passphrase,
+        place: &place,
+        monitor: &monitor,
+    };
+    let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
+    let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
+    let service = charm.service();
+    let work = backup::restore(&restoration, sealed, &service, now);
+    let restored = reported(charm, "restore", progress, work).await;
+    let made = restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))?;
+
+    let mut results = swapped(charm, &made, &ready.volume, keep_hours);
+    results.extend([
         ("backup-id".to_owned(), id.to_string()),
+        ("server-name".to_owned(), server),
         ("backup-finished".to_owned(), finished.to_string()),
         ("content".to_owned(), content.to_string()),
         ("files".to_owned(), members.to_string()),
-        ("seconds".to_owned(), seconds(started, now())),
         (
-            "seconds-down".to_owned(),
-            format!("{:.1}", downtime.as_secs_f64()),
+            "checked".to_owned(),
+            format!(
+                "passphrase, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories"
+            ),
         ),
+        ("seconds".to_owned(), seconds(started, now())),
     ]);
-    if let Some(replaced) = replaced {
-        let note = format!(
-            "what was there before is kept in {replaced} of the workload until the next restore"
-        );
-        results.insert("replaced".to_owned(), note);
+    if !forced.is_empty() {
+        results.insert("overridden".to_owned(), forced.join("\n"));
     }
     Ok(results)
+}
+
+pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {
+    let started = now();
+    let (volume, kept) = kept(charm, ROLLBACK).await?;
+    let options = charm.tools.config_get().await.map_err(led(ROLLBACK))?;
+    let keep_hours = keep_hours(&options).unwrap_or_default();
+    let place = place(&volume.here);
+    let (monitor, progress) = Monitor::new();
+    let service = charm.service();
+    let work = backup::rollback(&charm.client, &place, &kept, &service, now(), &monitor);
+    let made = reported(charm, "rollback", progress, work).await;
+    let made = made.map_err(led(ROLLBACK))?;
+    let mut results = swapped(charm, &made, &volume, keep_hours);
+    results.insert("restored".to_owned(), held(&kept.operation));
+    results.insert("seconds".to_owned(), seconds(started, now()));
+    Ok(results)
+}
+
+pub(super) async fn confirm(charm: &Charm) -> Result<Results, Failure> {
+    let (volume, kept) = kept(charm, CONFIRM).await?;
+    let before = volume.room().map_err(led(CONFIRM))?.bytes;
+    backup::confirm(&place(&volume.here)).map_err(led(CONFIRM))?;
+    let after = volume.room().map_err(led(CONFIRM))?.bytes;
+    let freed = held(&kept.operation);
+    Ok(Results::from([
+        ("result".to_owned(), "correct".to_owned()),
+        ("freed".to_owned(), after.saturating_sub(before).to_string()),
+        (
+            "note".to_owned(),
+            format!("{freed} is gone; there is no way back any more"),
+        ),
+    ]))
+}
+
+/// The way back that is kept on this unit.
+async fn kept(charm: &Charm, lead: &'static str) -> Result<(Volume, Kept), Failure> {
+    if let Some(unfinished) = charm.unfinished.get() {
+        let hint = "wait until the unit is active, then try again";
+        let cause = unfinished.message();
+        let failure = Failure::new(Kind::Waiting, "restore-unfinished", cause, hint);
+        return Err(failure.led_by(lead));
+    }
+    let volume = observe::volume(charm).await.map_err(led(lead))?;
+    let kept = volume.as_ref().and_then(|volume| volume.kept.clone());
+    match (volume, kept) {
+        (Some(volume), Some(kept)) => Ok((volume, kept)),
+        _ => {
+            let cause = "nothing is kept that a restore has replaced";
+            let hint = "it is kept after restore-backup, until confirm-restore or the end of restore_keep_hours";
+            Err(Failure::new(Kind::Operator, "nothing-kept", cause, hint).led_by(lead))
+        }
+    }
+}
+
+/// What a kept tree holds.
+fn held(operation: &Operation) -> String {
+    match operation {
+        Operation::Restore(backup) => format!("the data from before the restore of {backup}"),
+        Operation::Rollback(backup) => format!("the data of the restored {backup}"),
+    }
+}
+
+/// What every swap tells that was made.
+fn swapped(charm: &Charm, made: &Made, before: &Volume, keep_hours: u32) -> Results {
+    let application = charm.application();
+    let mut results = Results::from([("result".to_owned(), "correct".to_owned())]);
+    let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
+    if let Some(downtime) = made.downtime {
+        tell("seconds-down", format!("{:.1}", downtime.as_secs_f64()));
+    }
+    tell(
+        "fix-ups",
+        match made.fix_ups.as_slice() {
+            [] => "none".to_owned(),
+            fix_ups => fix_ups.join("\n"),
+        },
+    );
+    match &made.kept {
+        Some(kept) => {
+            let until = kept.until(keep_hours).strftime("%Y-%m-%d %H:%M UTC");
+            let undo = format!("until {until}: juju run {application}/leader rollback-restore");
+            tell("undo", undo);
+        }
+        None => {
+            tell("undo", "not possible: there was no data before".to_owned());
+        }
+    }
+    if made.freed > 0 {
+        let note = "what an earlier restore had replaced was freed: this one's is kept instead";
+        tell("note", note.to_owned());
+    }
+    // What cannot be read any more was not touched either.
+    if let Ok(census) = data::census(&before.here)
+        && !census.left.is_empty()
+    {
+        tell("left-alone", census.left.join(", "));
+    }
+    results
 }

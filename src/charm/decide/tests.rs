@@ -22,7 +22,7 @@ fn fresh() -> Observation {
             configuration: None,
             log_configuration: None,
             server_name: None,
-            cut_off: false,
+            kept: None,
         }),
         container: Some(Container {
             plan: Plan::default(),
@@ -30,6 +30,7 @@ fn fresh() -> Observation {
         }),
         opened_ports: Vec::new(),
         backup: BackupRelation::Absent,
+        unfinished: None,
     }
 }
 
@@ -231,11 +232,11 @@ fn leader_asks_a_silent_integrator_for_a_bucket_once() {
 }
 
 #[test]
-fn after_a_restore_that_was_cut_off_nothing_is_written_or_started() {
+fn while_a_swap_stays_open_nothing_is_written_or_started() {
     let mut seen = fresh();
-    seen.volume.as_mut().unwrap().cut_off = true;
+    seen.unfinished = Some(Status::blocked("restore is unfinished"));
     insta::assert_snapshot!(told(&seen), @r"
     open port 8008
-    blocked: restore was cut off: juju run synapse/leader restore-backup again
+    blocked: restore is unfinished
     ");
 }

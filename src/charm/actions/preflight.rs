@@ -1,0 +1,298 @@
+//! What is wrong with a restore, all of it, before anything is written or stopped; and what it is going to do.
+
+use jiff::Timestamp;
+
+use super::led;
+use super::ready::{Look, RESTORE, Ready, Task};
+use crate::backup::{BackupId, Needs, RestoreError, Sealed};
+use crate::charm::failure::{Failure, Kind};
+use crate::charm::swaps::{keep_hours, place};
+use crate::charm::{Charm, now};
+use crate::synapse::data;
+
+/// What an operator may restore in spite of.
+const FORCEABLE: [&str; 2] = ["server-name", "other-units"];
+/// The endpoint that joins the units of the application.
+const PEERS: &str = "synapse-peers";
+
+/// A restore that nothing speaks against.
+pub(super) struct Cleared {
+    pub(super) ready: Ready,
+    pub(super) sealed: Sealed,
+    /// Findings that the operator has overridden.
+    pub(super) forced: Vec<String>,
+    pub(super) plan: String,
+    pub(super) keep_hours: u32,
+}
+
+/// A restore that something speaks against, and its plan as far as it could be made.
+pub(super) struct Hindered {
+    pub(super) failure: Failure,
+    pub(super) plan: String,
+}
+
+impl From<Failure> for Hindered {
+    fn from(failure: Failure) -> Self {
+        let plan = String::new();
+        Self { failure, plan }
+    }
+}
+
+/// Checks everything at once.
+pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<Cleared, Hindered> {
+    let force = forced(force)?;
+    let mut look = Look::at(charm, Task::Restore).await?;
+    let keep_hours = keep_hours(&look.options).unwrap_or_else(|problem| {
+        let hint = format!("juju config {} restore_keep_hours=72", charm.application());
+        look.findings
+            .push(finding("restore-keep-hours-invalid", &problem, hint));
+        0
+    });
+    look.findings.extend(other_units(charm).await?);
+    let mut plan = Plan::default();
+    let mut opened = None;
+    if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
+        match Sealed::open(catalogue, passphrase, id).await {
+            Ok(sealed) => {
+                plan.backup(&sealed, now());
+                opened = Some(sealed);
+            }
+            Err(error) => look.findings.push(failed(error)),
+        }
+    }
+    if let (Some(sealed), Some(catalogue), Some(volume)) = (&opened, &look.catalogue, &look.volume)
+    {
+        let place = place(&volume.here);
+        let found = sealed.findings(catalogue, &place).await.map_err(failed)?;
+        look.findings.extend(found.into_iter().map(failed));
+        look.findings.extend(other_server(sealed, &look));
+        look.findings.extend(other_database(sealed));
+        plan.needs(&sealed.needs(&place).map_err(failed)?);
+        plan.swap(
+            &data::census(&volume.here).map_err(led(RESTORE))?,
+            keep_hours,
+        );
+    }
+
+    let overridden = |finding: &Failure| force.contains(&finding.code);
+    let used: Vec<String> = look
+        .findings
+        .iter()
+        .filter(|finding| overridden(finding))
+        .map(|finding| format!("{}: {}", finding.code, finding.cause()))
+        .collect();
+    look.findings.retain(|finding| !overridden(finding));
+    plan.findings(&used, &look.findings);
+    let plan = plan.text();
+    let ready = look.ready().map_err(|failure| Hindered {
+        failure,
+        plan: plan.clone(),
+    })?;
+    match opened {
+        Some(sealed) => Ok(Cleared {
+            ready,
+            sealed,
+            forced: used,
+            plan,
+            keep_hours,
+        }),
+        None => Err(finding("not-ready", "the backup was not opened", "try again").into()),
+    }
+}
+
+/// Reads the parameter `force`: names of findings, separated by commas or spaces.
+fn forced(text: &str) -> Result<Vec<&str>, Failure> {
+    let names: Vec<&str> = text
+        .split([',', ' '])
+        .filter(|name| !name.is_empty())
+        .collect();
+    match names.iter().find(|name| !FORCEABLE.contains(name)) {
+        None => Ok(names),
+        Some(name) => {
+            let shown: String = name.chars().take(80).collect();
+            let cause = format!("force names {shown:?}, which cannot be overridden");
+            let hint = format!("it may name {}", FORCEABLE.join(" and "));
+            Err(finding("force-invalid", &cause, hint))
+        }
+    }
+}
+
+fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure {
+    Failure::new(Kind::Operator, code, cause, hint).led_by(RESTORE)
+}
+
+fn failed(error: RestoreError) -> Failure {
+    super::listing::absent(&error).unwrap_or_else(|| led(RESTORE)(error))
+}
+
+/// Each unit has data of its own: the others would go on with theirs.
+async fn other_units(charm: &Charm) -> Result<Option<Failure>, Failure> {
+    let mut others = Vec::new();
+    for relation in charm
+        .tools
+        .relation_ids(PEERS)
+        .await
+        .map_err(led(RESTORE))?
+    {
+        let units = charm.tools.relation_list(&relation).await;
+        others.extend(units.map_err(led(RESTORE))?);
+    }
+    Ok((!others.is_empty()).then(|| {
+        let cause = format!("other units have data of their own: {}", others.join(", "));
+        let hint = format!(
+            "run juju scale-application {} 1, or add force=other-units to leave them as they are",
+            charm.application()
+        );
+        finding("other-units", &cause, hint)
+    }))
+}
+
+fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
+    let (ours, theirs) = (look.server_name.as_ref()?.as_str(), sealed.server_name());
+    (ours != theirs).then(|| {
+        let cause = format!("the backup is of the server {theirs}, and this is {ours}");
+        let hint = format!(
+            "restore it in an application whose server_name is {theirs}, or add force=server-name to turn this server into {theirs}"
+        );
+        finding("server-name", &cause, hint)
+    })
+}
+
+fn other_database(sealed: &Sealed) -> Option<Failure> {
+    let database = sealed.database()?;
+    (database.kind != "sqlite").then(|| {
+        let cause = format!(
+            "the backup holds a {} database, and this server has SQLite",
+            database.kind
+        );
+        finding(
+            "database-kind",
+            &cause,
+            "restore it in an application with such a database",
+        )
+    })
+}
+
+/// What a restore is going to do, line by line.
+#[derive(Default)]
+struct Plan(Vec<(&'static str, String)>);
+
+impl Plan {
+    fn backup(&mut self, sealed: &Sealed, now: Timestamp) {
+        let finished = sealed.finished();
+        let age = now.duration_since(finished).as_hours();
+        let age = match age {
+            0 => "less than an hour ago".to_owned(),
+            1..48 => format!("{age} hours ago"),
+            _ => format!("{} days ago", age / 24),
+        };
+        let made = finished.strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.0
+            .push(("backup", format!("{}, made {made}, {age}", sealed.id())));
+        self.0.push(("server", sealed.server_name().to_owned()));
+        let schema = sealed.database().map_or_else(String::new, |database| {
+            format!(", {} schema {}", database.kind, database.schema_version)
+        });
+        let synapse = sealed.synapse_version().unwrap_or("of unknown version");
+        self.0
+            .push(("made by", format!("Synapse {synapse}{schema}")));
+        self.0.push((
+            "holds",
+            format!(
+                "{} files and directories, {}, in {}",
+                sealed.members(),
+                size(sealed.content()),
+                volumes(sealed)
+            ),
+        ));
+    }
+
+    fn needs(&mut self, needs: &Needs) {
+        let free = size(needs.room.bytes);
+        self.0.push((
+            "needs",
+            format!(
+                "{} on the data volume, where {free} are free",
+                size(needs.bytes)
+            ),
+        ));
+    }
+
+    fn swap(&mut self, census: &data::Census, keep_hours: u32) {
+        let list = |names: &[String]| match names {
+            [] => "nothing".to_owned(),
+            names => names.join(", "),
+        };
+        self.0.push(("replaces", list(&census.replaced)));
+        self.0.push(("leaves", list(&census.left)));
+        self.0.push((
+            "way back",
+            format!("rollback-restore, for {keep_hours} hours"),
+        ));
+    }
+
+    fn findings(&mut self, forced: &[String], findings: &[Failure]) {
+        self.0
+            .extend(forced.iter().map(|forced| ("overridden", forced.clone())));
+        self.0.extend(findings.iter().map(|finding| {
+            let text = finding.clone().led_by("").to_string();
+            ("in the way", format!("{}: {text}", finding.code))
+        }));
+        if findings.is_empty() {
+            self.0.push(("in the way", "nothing".to_owned()));
+        }
+    }
+
+    fn text(&self) -> String {
+        let line = |(head, text): &(&str, String)| format!("{head:<10}  {text}");
+        let lines: Vec<String> = self.0.iter().map(line).collect();
+        lines.join("\n")
+    }
+}
+
+/// How many volumes a backup has, in words.
+pub(super) fn volumes(sealed: &Sealed) -> String {
+    match sealed.volumes().len() {
+        1 => "1 volume".to_owned(),
+        count => format!("{count} volumes"),
+    }
+}
+
+/// A number of bytes, for people.
+fn size(bytes: u64) -> String {
+    const STEP: f64 = 1024.0;
+    let mut number = bytes as f64 / STEP;
+    let mut unit = "KiB";
+    for larger in ["MiB", "GiB", "TiB"] {
+        if number < STEP {
+            break;
+        }
+        (number, unit) = (number / STEP, larger);
+    }
+    format!("{number:.1} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let told = [0, 1536, 5 << 20, 3 << 30, 5000 << 40].map(size);
+        assert_eq!(
+            told,
+            ["0.0 KiB", "1.5 KiB", "5.0 MiB", "3.0 GiB", "5000.0 TiB"]
+        );
+    }
+
+    #[test]
+    fn only_what_may_be_overridden_can_be_named() {
+        assert_eq!(forced("").unwrap(), [""; 0]);
+        assert_eq!(forced("server-name, other-units").unwrap(), FORCEABLE);
+        for name in ["decryption-failed", "no-space", "server_name", "all"] {
+            assert_eq!(forced(name).unwrap_err().code, "force-invalid", "{name}");
+        }
+    }
+}
