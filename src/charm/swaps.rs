@@ -44,6 +44,10 @@ pub(super) fn keep_hours(options: &Options) -> Result<u32, String> {
 
 impl Charm {
     /// What a swap asks of Synapse.
+    #[expect(
+        clippy::type_complexity,
+        reason = "these types have no names to put into an alias"
+    )]
     pub(super) fn service(
         &self,
     ) -> Service<
