@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 
-# What is done, on which tables it depends, and how. MILLISECONDS is the one parameter, :now.
+# What is done; the tables that it needs, first the one whose rows it is about; how. MILLISECONDS is :now.
 FIX_UPS = (
     (
         "one-time-keys",
@@ -43,9 +43,11 @@ def fix(database, now):
         missing = [table for table in needed if table not in tables]
         if missing:
             done.append({"name": name, "rows": 0, "missing-table": missing[0]})
-        else:
-            rows = database.execute(statement, {"now": now}).rowcount
-            done.append({"name": name, "rows": rows})
+            continue
+        # To empty a table that is empty would still be a change of the file.
+        (concerned,) = database.execute(f"SELECT EXISTS (SELECT 1 FROM {needed[0]})").fetchone()
+        rows = database.execute(statement, {"now": now}).rowcount if concerned else 0
+        done.append({"name": name, "rows": rows})
     database.execute("COMMIT")
     return done
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::pebble;
-use crate::synapse::{DATA, GID, UID};
+use crate::synapse::{GID, UID};
 
 const PROGRAM: &str = include_str!("program.py");
 /// The program prints a hundred bytes.
@@ -86,7 +86,6 @@ impl Compatibility {
 /// Asks the workload's Python which Synapse it would run. Nothing is started and nothing of Synapse is loaded.
 pub async fn program(client: &pebble::Client) -> Result<Program, ProgramError> {
     let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM])
-        .working_dir(DATA)
         .user(UID, GID)
         .timeout(DEADLINE);
     let output = client
