@@ -11,6 +11,7 @@ pub mod layer;
 pub mod register;
 pub mod secrets;
 mod server_name;
+pub mod signing_keys;
 
 pub use homeserver::{ApiError, Homeserver};
 pub use server_name::{ServerName, ServerNameError};

@@ -11,6 +11,7 @@ use crate::juju::{RelationId, Status};
 use crate::pebble::{Layer, Plan, ServiceStatus};
 use crate::synapse::config::{PublicBaseurl, Settings, log_config};
 use crate::synapse::secrets::{self, NewFile};
+use crate::synapse::signing_keys::OldSigningKeys;
 use crate::synapse::{self, ServerName, layer};
 
 /// One thing to do; the order in which they are decided is the order in which they are made.
@@ -181,6 +182,7 @@ fn settings(
         server_name,
         public_baseurl,
         report_stats: seen.options.flag("report_stats").unwrap_or(false),
+        old_signing_keys: OldSigningKeys::default(),
     });
     (settings, complaint)
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::secrets::{FORM_SECRET, MACAROON_SECRET, REGISTRATION_SECRET};
+use super::signing_keys::OldSigningKeys;
 use super::{DATABASE, LOG_CONFIG, MEDIA, PORT, ServerName, ServerNameError};
 
 /// What an operator decides about Synapse.
@@ -17,6 +18,9 @@ pub struct Settings {
     pub public_baseurl: Option<PublicBaseurl>,
     /// Whether Synapse reports anonymous statistics to its makers.
     pub report_stats: bool,
+    /// The public keys that the server no longer signs with; not the operator's to decide, but handed on from one
+    /// `homeserver.yaml` to the next.
+    pub old_signing_keys: OldSigningKeys,
 }
 
 /// A web address at which clients reach the server: `http` or `https`, a host, no query and no fragment.
@@ -58,7 +62,7 @@ pub struct ServerNameChanged {
 /// Why a `homeserver.yaml` on the volume cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is no YAML, or has no server name.
+    /// It is no YAML, has no server name, or has an old signing key that is none.
     #[error("homeserver.yaml on the data volume is not understood")]
     Yaml(#[from] serde_yaml::Error),
     /// Its server name is none.
@@ -99,6 +103,7 @@ impl Settings {
             media_store_path: MEDIA,
             log_config: LOG_CONFIG,
             signing_key_path: self.server_name.signing_key_path(),
+            old_signing_keys: &self.old_signing_keys,
             macaroon_secret_key_path: MACAROON_SECRET,
             form_secret_path: FORM_SECRET,
             registration_shared_secret_path: REGISTRATION_SECRET,
@@ -130,6 +135,21 @@ pub fn server_name_of(homeserver_yaml: &str) -> Result<ServerName, ConfigError> 
     }
     let named: Named = serde_yaml::from_str(homeserver_yaml)?;
     Ok(ServerName::parse(&named.server_name)?)
+}
+
+/// Reads the public keys that a server no longer signs with out of its `homeserver.yaml`; also of one that we did not
+/// write. Where it names none, there are none.
+pub fn old_signing_keys_of(homeserver_yaml: &str) -> Result<OldSigningKeys, ConfigError> {
+    #[derive(Deserialize)]
+    struct Keys {
+        #[serde(default)]
+        old_signing_keys: Option<OldSigningKeys>,
+    }
+    // A file with nothing but comments in it is no mapping, and has no keys either.
+    let keys: Option<Keys> = serde_yaml::from_str(homeserver_yaml)?;
+    Ok(keys
+        .and_then(|keys| keys.old_signing_keys)
+        .unwrap_or_default())
 }
 
 /// Writes the log configuration: one line an event on stdout, where Pebble picks it up.
@@ -200,6 +220,8 @@ struct Document<'a> {
     media_store_path: &'static str,
     log_config: &'static str,
     signing_key_path: String,
+    #[serde(skip_serializing_if = "OldSigningKeys::is_empty")]
+    old_signing_keys: &'a OldSigningKeys,
     macaroon_secret_key_path: &'static str,
     form_secret_path: &'static str,
     registration_shared_secret_path: &'static str,

@@ -1,14 +1,19 @@
-//! What is worth saving of a Synapse data directory: rules as data, and the copy of the live database.
+//! What is worth saving of a Synapse data directory: rules as data, the copy of the live database, and what an older
+//! database needs before Synapse may use it.
 //!
 //! The rules name places, not files: a directory that matches is taken with all that is in it. The database itself is
 //! never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes a consistent copy
 //! through SQLite's own online backup, with the Python that runs Synapse.
 
+mod fixup;
+mod program;
 mod snapshot;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
+pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use snapshot::{Snapshot, SnapshotError, snapshot};
 
 /// How a name is matched.

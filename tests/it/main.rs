@@ -3,6 +3,7 @@
 mod agent;
 mod charm_archive;
 mod dispatch;
+mod fixups;
 mod floors;
 mod hook_tools;
 mod juju_cli;

@@ -7,6 +7,7 @@ fn settings(name: &str) -> Settings {
         server_name: ServerName::parse(name).unwrap(),
         public_baseurl: None,
         report_stats: false,
+        old_signing_keys: OldSigningKeys::default(),
     }
 }
 
@@ -149,4 +150,60 @@ fn public_addresses_are_checked() {
     insta::assert_snapshot!(tell("https://user:pass@x.org/"), @r#""https://user:pass@x.org/" names no host"#);
     insta::assert_snapshot!(tell("https://x.org/?a"), @r#""https://x.org/?a" may not contain '?'"#);
     insta::assert_snapshot!(tell("https://x.org /"), @r#""https://x.org /" may not contain ' '"#);
+}
+
+#[test]
+fn old_signing_keys_are_written_and_read_back() {
+    let yaml = "\
+old_signing_keys:
+  ed25519:a_old: { key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=, expired_ts: 123456789123 }
+  \"ed25519:1\":
+    key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI
+    expired_ts: 0
+server_name: example.org
+";
+    let old_signing_keys = old_signing_keys_of(yaml).unwrap();
+    let settings = Settings {
+        old_signing_keys: old_signing_keys.clone(),
+        ..settings("example.org")
+    };
+    let written = settings.homeserver_yaml().unwrap();
+    let part = written.split_once("signing.key\n").unwrap().1;
+    insta::assert_snapshot!(part.split_once("macaroon").unwrap().0, @r"
+    old_signing_keys:
+      ed25519:1:
+        key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI
+        expired_ts: 0
+      ed25519:a_old:
+        key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE
+        expired_ts: 123456789123
+    ");
+    assert_eq!(old_signing_keys_of(&written).unwrap(), old_signing_keys);
+}
+
+#[test]
+fn a_configuration_without_old_signing_keys_has_none() {
+    let rendered = settings("example.org").homeserver_yaml().unwrap();
+    assert!(!rendered.contains("old_signing_keys"), "{rendered}");
+    for without in [
+        &*rendered,
+        "",
+        "# nothing",
+        "a: 1",
+        "old_signing_keys:",
+        "old_signing_keys: {}",
+    ] {
+        let keys = old_signing_keys_of(without).unwrap();
+        assert!(keys.is_empty(), "{without}");
+    }
+    for broken in [
+        "old_signing_keys: [",
+        "old_signing_keys: text",
+        "old_signing_keys: { 'rsa:1': { key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE, expired_ts: 1 } }",
+        "old_signing_keys: { 'ed25519:1': { key: AQEB, expired_ts: 1 } }",
+        "old_signing_keys: { 'ed25519:1': { key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE } }",
+        "old_signing_keys: { 'ed25519:1': { key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE, expired_ts: soon } }",
+    ] {
+        assert!(old_signing_keys_of(broken).is_err(), "{broken}");
+    }
 }

@@ -109,6 +109,29 @@ fn a_server_that_never_answers_is_left_in_time() {
 }
 
 #[test]
+fn the_served_name_is_asked_for_with_a_limit_in_time() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let homeserver = Homeserver::at(listener.local_addr().unwrap());
+    let error = block_on(homeserver.served_server_name()).unwrap_err();
+    insta::assert_snapshot!(error, @"synapse did not answer /_matrix/key/v2/server within 3 s");
+}
+
+#[test]
+fn a_served_name_that_is_none_is_malformed() {
+    let answers = [
+        r#"{"server_name":"a b"}"#,
+        r#"{"server_name":""}"#,
+        r#"{"old_verify_keys":{}}"#,
+    ];
+    let (homeserver, server) = serve(answers.map(|body| answer("200 OK", body)).into());
+    for _ in answers {
+        let error = block_on(homeserver.served_server_name()).unwrap_err();
+        assert!(matches!(error, ApiError::Malformed { .. }), "{error}");
+    }
+    server.join().unwrap();
+}
+
+#[test]
 fn bad_answers_are_errors_of_their_own() {
     let long = answer("200 OK", &"x".repeat(ANSWER_LIMIT + 1));
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{".to_vec();
