@@ -8,6 +8,7 @@ mod actions;
 mod apply;
 mod decide;
 mod failure;
+mod fix_ups;
 mod observe;
 mod process;
 mod report;

@@ -63,7 +63,8 @@ impl Place {
         self.here.join(self.private)
     }
 
-    fn staging(&self) -> PathBuf {
+    /// The staging directory.
+    pub(super) fn staging(&self) -> PathBuf {
         self.private().join(STAGING)
     }
 

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use super::journal::{Incoming, Journal, JournalError, Operation, Resolution, Step};
 use super::moves::{MoveError, Moves};
+use super::place::remove_tree;
 use super::stage::Staged;
 use super::{BackupId, Kept, Monitor, Phase, Place, previous};
 use crate::pebble;
@@ -41,6 +42,8 @@ pub struct Swapped {
     pub live: PathBuf,
     /// What was there before, in the same layout.
     pub replaced: PathBuf,
+    /// A directory on the same file system that may not be there yet, and goes when the swap has ended.
+    pub scratch: PathBuf,
 }
 
 /// How a swap ended.
@@ -275,6 +278,7 @@ impl<'a> Swap<'a> {
             began: self.journal.began,
             live: self.place.live().to_owned(),
             replaced: previous::data(&self.place.private(), &self.journal.kept),
+            scratch: self.place.staging(),
         }
     }
 
@@ -322,7 +326,7 @@ impl<'a> Swap<'a> {
                 previous::free(&private, id)?;
             }
             let freed = previous::free_others(&private, kept)?;
-            super::place::remove_tree(&private.join("staging"))?;
+            remove_tree(&self.place.staging())?;
             Journal::remove(&private)?;
             Ok(freed)
         };
@@ -344,9 +348,7 @@ impl<'a> Swap<'a> {
         let private = self.place.private();
         let forgotten = || {
             previous::free(&private, &self.journal.kept)?;
-            if self.journal.incoming == Incoming::Staging {
-                super::place::remove_tree(&private.join("staging"))?;
-            }
+            remove_tree(&self.place.staging())?;
             Journal::remove(&private)
         };
         forgotten().map_err(SwapError::Close)

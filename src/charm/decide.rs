@@ -9,7 +9,7 @@ use super::observe::{BackupRelation, Observation};
 use super::volume::Volume;
 use crate::juju::{RelationId, Status};
 use crate::pebble::{Layer, Plan, ServiceStatus};
-use crate::synapse::config::{PublicBaseurl, Settings, log_config};
+use crate::synapse::config::{PublicBaseurl, Settings, log_config, old_signing_keys_of};
 use crate::synapse::secrets::{self, NewFile};
 use crate::synapse::signing_keys::OldSigningKeys;
 use crate::synapse::{self, ServerName, layer};
@@ -182,9 +182,18 @@ fn settings(
         server_name,
         public_baseurl,
         report_stats: seen.options.flag("report_stats").unwrap_or(false),
-        old_signing_keys: OldSigningKeys::default(),
+        old_signing_keys: old_signing_keys(seen),
     });
     (settings, complaint)
+}
+
+/// The keys that the server no longer signs with: nobody but its own configuration knows them.
+fn old_signing_keys(seen: &Observation) -> OldSigningKeys {
+    let volume = seen.volume.as_ref();
+    let configuration = volume.and_then(|volume| volume.configuration.as_deref());
+    configuration
+        .and_then(|text| old_signing_keys_of(text).ok())
+        .unwrap_or_default()
 }
 
 /// The volume's owner, and the files that Synapse needs on it.

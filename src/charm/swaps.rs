@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::fix_ups::fix_up;
 use super::observe::{self, Observation};
 use super::report::reported;
 use super::standing::Standing;
@@ -55,7 +56,7 @@ impl Charm {
         impl AsyncFn() -> Result<(), String>,
     > {
         Service {
-            fix_up: async |_swapped: &Swapped| Ok(Vec::new()),
+            fix_up: async |swapped: &Swapped| fix_up(self, swapped).await,
             bring_up: async || self.works().await,
         }
     }

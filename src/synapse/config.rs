@@ -75,6 +75,8 @@ const HEADER: &str = "\
 # Use the charm's options: juju config synapse
 ";
 
+const OLD_SIGNING_KEYS: &str = "old_signing_keys";
+
 const LOG_HEADER: &str =
     "# Managed by the charm. Pebble keeps the log: kubectl logs, or pebble logs synapse.\n";
 
@@ -150,6 +152,19 @@ pub fn old_signing_keys_of(homeserver_yaml: &str) -> Result<OldSigningKeys, Conf
     Ok(keys
         .and_then(|keys| keys.old_signing_keys)
         .unwrap_or_default())
+}
+
+/// Sets the keys that a server no longer signs with in its `homeserver.yaml`; the rest of it keeps its meaning.
+pub fn with_old_signing_keys(
+    homeserver_yaml: &str,
+    keys: &OldSigningKeys,
+) -> Result<String, ConfigError> {
+    let mut document: serde_yaml::Mapping = serde_yaml::from_str(homeserver_yaml)?;
+    match keys.is_empty() {
+        true => document.remove(OLD_SIGNING_KEYS),
+        false => document.insert(OLD_SIGNING_KEYS.into(), serde_yaml::to_value(keys)?),
+    };
+    Ok(serde_yaml::to_string(&document)?)
 }
 
 /// Writes the log configuration: one line an event on stdout, where Pebble picks it up.

@@ -8,7 +8,7 @@ use crate::backup::{BackupId, Needs, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::swaps::{keep_hours, place};
 use crate::charm::{Charm, now};
-use crate::synapse::data;
+use crate::synapse::data::{self, Compatibility};
 
 /// What an operator may restore in spite of.
 const FORCEABLE: [&str; 2] = ["server-name", "other-units"];
@@ -59,6 +59,9 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
             }
             Err(error) => look.findings.push(failed(error)),
         }
+    }
+    if let (Some(sealed), true) = (&opened, look.container) {
+        look.findings.extend(other_schema(charm, sealed, &mut plan).await?);
     }
     if let (Some(sealed), Some(catalogue), Some(volume)) = (&opened, &look.catalogue, &look.volume)
     {
@@ -171,6 +174,47 @@ fn other_database(sealed: &Sealed) -> Option<Failure> {
             "restore it in an application with such a database",
         )
     })
+}
+
+/// Whether the Synapse of the workload can use the database.
+async fn other_schema(
+    charm: &Charm,
+    sealed: &Sealed,
+    plan: &mut Plan,
+) -> Result<Option<Failure>, Failure> {
+    let program = data::program(&charm.client).await.map_err(led(RESTORE))?;
+    let Some(database) = sealed.database() else {
+        return Ok(None);
+    };
+    let verdict = data::compatibility(
+        database.schema_version,
+        database.schema_compat_version,
+        &program,
+    );
+    let text = match verdict {
+        Compatibility::Same => "the same schema".to_owned(),
+        Compatibility::Migrates { from, to } => {
+            format!("migrates the database from schema {from} to {to} when it starts")
+        }
+        Compatibility::NewerAllowed { database, program } => {
+            format!("can use the newer schema {database}, though its own is {program}")
+        }
+        Compatibility::TooNew { program, .. } => format!("cannot use it, its own schema is {program}"),
+        Compatibility::Unversioned => "finds no schema version in the database".to_owned(),
+    };
+    plan.0.push(("runs on", format!("Synapse {}, which {text}", program.version)));
+    Ok(verdict.is_refused().then(|| {
+        let cause = format!(
+            "the database in the backup has schema {}, and Synapse {} here cannot use it",
+            database.schema_version, program.version
+        );
+        let newer = sealed.synapse_version().unwrap_or("<newer version>");
+        let hint = format!(
+            "run juju refresh {} --resource synapse-image=matrixdotorg/synapse:v{newer}, or a later one",
+            charm.application()
+        );
+        finding("schema-newer", &cause, hint)
+    }))
 }
 
 /// What a restore is going to do, line by line.
