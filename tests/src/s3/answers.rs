@@ -8,14 +8,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use s3s::service::S3Service;
 
-use super::faults::{Effect, Faults};
+use super::faults::{Answering, Effect, Faults};
 use super::requests::Operation;
 use super::shelf::Shelf;
+use super::store::NoRange;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -32,6 +33,19 @@ pub(super) async fn answer(
         request.uri().path(),
         request.uri().query(),
     );
+    let answering = faults.begin(operation);
+    let answer = spoil(service, faults, shelf, operation, request).await?;
+    Ok(answer.map(|inner| Counted { inner, answering }.boxed_unsync()))
+}
+
+/// Answers one request as well as the faults let it.
+async fn spoil(
+    service: S3Service,
+    faults: Faults,
+    shelf: Arc<Shelf>,
+    operation: Operation,
+    mut request: Request<Incoming>,
+) -> Result<Answer, BoxError> {
     let path = request.uri().path().to_owned();
     match faults.strike(operation, request.headers()) {
         None => carry_out(&service, request).await,
@@ -61,6 +75,20 @@ pub(super) async fn answer(
                 HeaderValue::from_static("\"00000000000000000000000000000000\""),
             );
             Ok(answer)
+        }
+        Some(Effect::Header(name, text)) => {
+            let mut answer = carry_out(&service, request).await?;
+            answer.headers_mut().remove(name);
+            if let Some(text) = text {
+                answer
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(text));
+            }
+            Ok(answer)
+        }
+        Some(Effect::Whole) => {
+            request.extensions_mut().insert(NoRange);
+            carry_out(&service, request).await
         }
         Some(Effect::Stall) => std::future::pending().await,
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
@@ -123,6 +151,33 @@ fn spoiled(answer: Answer, after: u64, end: End) -> Answer {
         }
         .boxed_unsync()
     })
+}
+
+/// A body whose call counts as being answered for as long as it is there.
+struct Counted {
+    inner: UnsyncBoxBody<Bytes, BoxError>,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    answering: Answering,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 #[derive(Clone, Copy)]
