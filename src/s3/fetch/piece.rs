@@ -24,9 +24,9 @@ pub(super) struct Piece {
 /// Why a body brought no more.
 enum Broken {
     /// It broke off; another may go on.
-    Off(S3Error),
+    Passing(S3Error),
     /// It is not what it should be.
-    Down(S3Error),
+    Lasting(S3Error),
 }
 
 impl Piece {
@@ -67,8 +67,8 @@ impl Piece {
             };
             let error = match self.drain(opened).await {
                 Ok(()) => return Ok(()),
-                Err(Broken::Down(error)) => return Err(error),
-                Err(Broken::Off(error)) => error,
+                Err(Broken::Lasting(error)) => return Err(error),
+                Err(Broken::Passing(error)) => error,
             };
             fruitless = if self.span.start > from {
                 0
@@ -104,11 +104,11 @@ impl Piece {
                     self.take_in(bytes).await?;
                 }
                 _ if complete => return Ok(()),
-                Ok(None) => return Err(Broken::Off(self.source.truncated(self.span.start))),
+                Ok(None) => return Err(Broken::Passing(self.source.truncated(self.span.start))),
                 Ok(Some(Err(error))) => {
-                    return Err(Broken::Off(scene.explain_body(&task(), &error)));
+                    return Err(Broken::Passing(scene.explain_body(&task(), &error)));
                 }
-                Err(_) => return Err(Broken::Off(scene.timed_out(&task()))),
+                Err(_) => return Err(Broken::Passing(scene.timed_out(&task()))),
             }
         }
     }
@@ -117,7 +117,7 @@ impl Piece {
     async fn take_in(&mut self, mut bytes: Bytes) -> Result<(), Broken> {
         let length = bytes.len() as u64;
         if length > self.span.end - self.span.start {
-            return Err(Broken::Down(
+            return Err(Broken::Lasting(
                 self.source.truncated(self.span.start + length),
             ));
         }

@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use s3s::service::S3Service;
+use tokio::sync::oneshot;
 
 use super::faults::{Answering, Effect, Faults};
 use super::requests::Operation;
@@ -86,9 +87,13 @@ async fn spoil(
             }
             Ok(answer)
         }
-        Some(Effect::Whole) => {
+        Some(Effect::Whole(cut)) => {
             request.extensions_mut().insert(NoRange);
-            carry_out(&service, request).await
+            let answer = carry_out(&service, request).await?;
+            Ok(match cut {
+                Some(after) => spoiled(answer, after, End::Flush),
+                None => answer,
+            })
         }
         Some(Effect::Stall) => std::future::pending().await,
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
@@ -148,6 +153,7 @@ fn spoiled(answer: Answer, after: u64, end: End) -> Answer {
             inner,
             left: after,
             end,
+            last: None,
         }
         .boxed_unsync()
     })
@@ -192,6 +198,20 @@ struct Spoiled {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     left: u64,
     end: End,
+    /// Ends when the last bytes have left.
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// Bytes that tell when the connection has done with them, which is when the system has taken them.
+struct Last {
+    data: Bytes,
+    _gone: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 impl Body for Spoiled {
@@ -205,6 +225,9 @@ impl Body for Spoiled {
         if self.left == 0 {
             return match self.end {
                 End::Flush => {
+                    if let Some(last) = &mut self.last {
+                        let _ = ready!(Pin::new(last).poll(context));
+                    }
                     // What came before shall have left, the answer's head above all.
                     self.end = End::Cut;
                     context.waker().wake_by_ref();
@@ -222,6 +245,11 @@ impl Body for Spoiled {
         };
         data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
+        if self.left == 0 {
+            let (gone, last) = oneshot::channel();
+            self.last = Some(last);
+            data = Bytes::from_owner(Last { data, _gone: gone });
+        }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 }

@@ -42,8 +42,8 @@ pub enum Effect {
     WrongTag,
     /// The call is carried out, and this header of the answer says something else; without a text it is left out.
     Header(&'static str, Option<&'static str>),
-    /// The call is carried out as if no range had been asked for.
-    Whole,
+    /// The call is carried out as if no range had been asked for, and the answer may break off after so many bytes.
+    Whole(Option<u64>),
     /// Nothing is done and nothing is answered, ever.
     Stall,
     /// The connection is closed without an answer.
