@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! relation data --Params::parse--> Params --Bucket::open--> Bucket --begin--> Upload --complete--> Completed
-//!                                                             |--- get ---> Download
+//!                                                             |--- get ---> Download (small objects)
+//!                                                             |-- fetch --> Fetch (large ones, several ranges ahead)
 //!                                                             '--- list, head, put, delete, open_uploads
 //! ```
 //!
@@ -19,6 +20,7 @@ mod diagnosis;
 mod download;
 mod endpoint;
 mod error;
+mod fetch;
 mod limits;
 mod listing;
 mod params;
@@ -35,6 +37,7 @@ pub use bucket::{Bucket, Deletion, Object, Undeleted};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{Cause, S3Error, TlsReason};
+pub use fetch::Fetch;
 pub use limits::Limits;
 pub use listing::{Listing, Page};
 pub use params::{Params, Problem, UriStyle};

@@ -311,10 +311,12 @@ fn store_code(error: &S3Error) -> &'static str {
         S3Error::WrongRegion { .. } => "region-wrong",
         S3Error::ClockSkew { .. } => "clock-skew",
         S3Error::NotS3 { .. } => "not-s3",
+        S3Error::Replaced { .. } => "object-replaced",
         S3Error::NotFound { .. }
         | S3Error::Refused { .. }
         | S3Error::Interrupted { .. }
         | S3Error::Truncated { .. }
+        | S3Error::RangeAltered { .. }
         | S3Error::PartAltered { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }

@@ -135,6 +135,22 @@ pub enum S3Error {
         /// The bytes that were announced.
         expected: u64,
     },
+    /// The object under this key is another one than the one whose reading began.
+    #[error("{key} was replaced while it was being read")]
+    Replaced {
+        /// The object's key.
+        key: String,
+    },
+    /// The store answered with other bytes of an object than it was asked for.
+    #[error("store answered with {found} of {key} where {asked} was asked for")]
+    RangeAltered {
+        /// The object's key.
+        key: String,
+        /// The range that was asked for, as in the request.
+        asked: String,
+        /// What the store said that it gave.
+        found: String,
+    },
     /// The store holds other bytes than those that were sent: its digest of a part is not ours.
     #[error("store has other bytes than were sent: part {part} of {key}")]
     PartAltered {
@@ -214,7 +230,8 @@ impl S3Error {
             Self::Refused { .. } => "see the store's message and its log".into(),
             Self::NotS3 { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
             Self::Interrupted { .. } => "check the network and the store, then try again".into(),
-            Self::Truncated { .. } | Self::PartAltered { .. } | Self::SizeAltered { .. } => {
+            Self::Replaced { .. } => "find out who else writes to the bucket, list the backups, then try again".into(),
+            Self::Truncated { .. } | Self::RangeAltered { .. } | Self::PartAltered { .. } | Self::SizeAltered { .. } => {
                 "try again; if it stays, do not trust this store or what lies between".into()
             }
             Self::TooLarge { .. } => "try again: the source grew while it was read".into(),

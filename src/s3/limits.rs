@@ -47,3 +47,27 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// The pause before asking again after so many tries that brought nothing; `random` chooses its share of the longest.
+    pub(super) fn pause(&self, fruitless: u32, random: u8) -> Duration {
+        let doublings = fruitless.saturating_sub(1).min(20);
+        let longest = self.first_pause.saturating_mul(1 << doublings);
+        longest.min(self.longest_pause) * u32::from(random) / u32::from(u8::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_a_share_of_it() {
+        let limits = Limits::default();
+        let longest = |fruitless| limits.pause(fruitless, u8::MAX).as_millis();
+        assert_eq!([0, 1, 2, 3].map(longest), [300, 300, 600, 1200]);
+        assert_eq!([8, 40, u32::MAX].map(longest), [20_000; 3]);
+        assert_eq!(limits.pause(3, 0), Duration::ZERO);
+        assert_eq!(limits.pause(1, 51), Duration::from_millis(60));
+    }
+}

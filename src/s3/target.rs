@@ -189,6 +189,8 @@ pub(super) fn is_doubtful(error: &S3Error) -> bool {
         | S3Error::ClockSkew { .. }
         | S3Error::NotFound { .. }
         | S3Error::Truncated { .. }
+        | S3Error::Replaced { .. }
+        | S3Error::RangeAltered { .. }
         | S3Error::PartAltered { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }

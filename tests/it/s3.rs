@@ -4,6 +4,7 @@
 
 mod contract;
 mod faults;
+mod fetch;
 mod refusals;
 mod tls;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use harness::s3::{Options, Server};
-use synapse_operator::s3::{Bucket, Limits, Params, PartPlan, Proxy, S3Error, Upload};
+use synapse_operator::s3::{Bucket, Fetch, Limits, Params, PartPlan, Proxy, S3Error, Upload};
 
 /// Bad input is answered within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -73,6 +74,15 @@ async fn upload(bucket: &Bucket, key: &str, bytes: &[u8]) -> Result<Upload, S3Er
 
 async fn read(bucket: &Bucket, key: &str) -> Result<Vec<u8>, S3Error> {
     bucket.get(key).await?.collect(1 << 30).await
+}
+
+/// All that is left of an object.
+async fn fetched(fetch: &mut Fetch) -> Result<Vec<u8>, S3Error> {
+    let mut content = Vec::new();
+    while let Some(chunk) = fetch.chunk().await? {
+        content.extend_from_slice(&chunk);
+    }
+    Ok(content)
 }
 
 /// The error with its causes and its hint, as text; it must have come in time.

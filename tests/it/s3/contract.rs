@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use harness::s3::{Versitygw, relation_data};
-use synapse_operator::s3::{Bucket, PartPlan, S3Error, Upload};
+use synapse_operator::s3::{Bucket, Fetch, PartPlan, S3Error, Upload};
 
-use super::{MIB, bucket, noise, read, refusal, server, upload};
+use super::{MIB, bucket, fetched, noise, read, refusal, server, upload};
 
 macro_rules! both {
     ($($name:ident)*) => {
@@ -39,6 +39,8 @@ both! {
     an_aborted_upload_leaves_nothing
     a_dropped_upload_is_found_and_aborted
     a_small_object_is_written_replaced_and_read
+    an_object_read_ahead_comes_back_byte_for_byte
+    an_object_that_is_replaced_under_its_reader_is_told
     a_missing_object_is_told_as_such
     more_than_a_thousand_keys_are_listed_and_deleted
     one_level_tells_folders_once
@@ -182,14 +184,54 @@ async fn a_small_object_is_written_replaced_and_read(databag: &Databag, _: &Path
     );
 }
 
+async fn an_object_read_ahead_comes_back_byte_for_byte(databag: &Databag, _: &Path) {
+    let bucket = bucket(databag, &[("path", "model")]);
+    let piece = Fetch::PIECE as usize;
+    for length in [0, 1, piece - 1, piece, piece + 1, 5 * piece + 4711] {
+        let bytes = noise(length, 5);
+        let tag = bucket.put("large", Bytes::from(bytes.clone())).await;
+        let mut fetch = bucket.fetch("large").await.unwrap();
+        assert_eq!(
+            (fetch.size(), fetch.etag()),
+            (length as u64, tag.unwrap().as_deref())
+        );
+        assert!(fetched(&mut fetch).await.unwrap() == bytes, "{length}");
+        assert_eq!(fetch.chunk().await.unwrap(), None);
+    }
+}
+
+async fn an_object_that_is_replaced_under_its_reader_is_told(databag: &Databag, _: &Path) {
+    let bucket = bucket(databag, &[]);
+    let length = 6 * Fetch::PIECE as usize;
+    let old = noise(length, 6);
+    bucket.put("a", Bytes::from(old.clone())).await.unwrap();
+    let mut fetch = bucket.fetch("a").await.unwrap();
+    let first = fetch.chunk().await.unwrap().unwrap();
+    assert!(old.starts_with(&first));
+    bucket
+        .put("a", Bytes::from(noise(length, 7)))
+        .await
+        .unwrap();
+    let error = refusal(fetched(&mut fetch)).await;
+    assert!(
+        matches!(&error, S3Error::Replaced { key } if key == "a"),
+        "{error:?}"
+    );
+}
+
 async fn a_missing_object_is_told_as_such(databag: &Databag, _: &Path) {
     let bucket = bucket(databag, &[]);
     assert_eq!(bucket.stat("missing").await.unwrap(), None);
-    let error = refusal(bucket.get("missing")).await;
-    assert!(
-        matches!(&error, S3Error::NotFound { key } if key == "missing"),
-        "{error:?}"
-    );
+    let errors = [
+        refusal(bucket.get("missing")).await,
+        refusal(bucket.fetch("missing")).await,
+    ];
+    for error in errors {
+        assert!(
+            matches!(&error, S3Error::NotFound { key } if key == "missing"),
+            "{error:?}"
+        );
+    }
     assert_eq!(bucket.delete(&["missing"]).await.unwrap().deleted, 1);
 }
 

@@ -8,14 +8,16 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use s3s::service::S3Service;
+use tokio::sync::oneshot;
 
-use super::faults::{Effect, Faults};
+use super::faults::{Answering, Effect, Faults};
 use super::requests::Operation;
 use super::shelf::Shelf;
+use super::store::NoRange;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -32,6 +34,19 @@ pub(super) async fn answer(
         request.uri().path(),
         request.uri().query(),
     );
+    let answering = faults.begin(operation);
+    let answer = spoil(service, faults, shelf, operation, request).await?;
+    Ok(answer.map(|inner| Counted { inner, answering }.boxed_unsync()))
+}
+
+/// Answers one request as well as the faults let it.
+async fn spoil(
+    service: S3Service,
+    faults: Faults,
+    shelf: Arc<Shelf>,
+    operation: Operation,
+    mut request: Request<Incoming>,
+) -> Result<Answer, BoxError> {
     let path = request.uri().path().to_owned();
     match faults.strike(operation, request.headers()) {
         None => carry_out(&service, request).await,
@@ -61,6 +76,24 @@ pub(super) async fn answer(
                 HeaderValue::from_static("\"00000000000000000000000000000000\""),
             );
             Ok(answer)
+        }
+        Some(Effect::Header(name, text)) => {
+            let mut answer = carry_out(&service, request).await?;
+            answer.headers_mut().remove(name);
+            if let Some(text) = text {
+                answer
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(text));
+            }
+            Ok(answer)
+        }
+        Some(Effect::Whole(cut)) => {
+            request.extensions_mut().insert(NoRange);
+            let answer = carry_out(&service, request).await?;
+            Ok(match cut {
+                Some(after) => spoiled(answer, after, End::Flush),
+                None => answer,
+            })
         }
         Some(Effect::Stall) => std::future::pending().await,
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
@@ -120,9 +153,37 @@ fn spoiled(answer: Answer, after: u64, end: End) -> Answer {
             inner,
             left: after,
             end,
+            last: None,
         }
         .boxed_unsync()
     })
+}
+
+/// A body whose call counts as being answered for as long as it is there.
+struct Counted {
+    inner: UnsyncBoxBody<Bytes, BoxError>,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    answering: Answering,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -137,6 +198,20 @@ struct Spoiled {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     left: u64,
     end: End,
+    /// Ends when the last bytes have left.
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// Bytes that tell when the connection has done with them, which is when the system has taken them.
+struct Last {
+    data: Bytes,
+    _gone: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 impl Body for Spoiled {
@@ -150,6 +225,9 @@ impl Body for Spoiled {
         if self.left == 0 {
             return match self.end {
                 End::Flush => {
+                    if let Some(last) = &mut self.last {
+                        let _ = ready!(Pin::new(last).poll(context));
+                    }
                     // What came before shall have left, the answer's head above all.
                     self.end = End::Cut;
                     context.waker().wake_by_ref();
@@ -167,6 +245,11 @@ impl Body for Spoiled {
         };
         data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
+        if self.left == 0 {
+            let (gone, last) = oneshot::channel();
+            self.last = Some(last);
+            data = Bytes::from_owner(Last { data, _gone: gone });
+        }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 }

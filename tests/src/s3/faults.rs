@@ -1,11 +1,14 @@
 //! Faults that a test orders from the store in this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 
 use super::requests::Operation;
+
+/// The calls of a kind whose headers are kept.
+const HEADS: usize = 1000;
 
 /// An order: which calls shall go wrong, and how.
 #[derive(Debug, Clone)]
@@ -37,6 +40,10 @@ pub enum Effect {
     },
     /// The call is carried out and answered with the tag of other bytes.
     WrongTag,
+    /// The call is carried out, and this header of the answer says something else; without a text it is left out.
+    Header(&'static str, Option<&'static str>),
+    /// The call is carried out as if no range had been asked for, and the answer may break off after so many bytes.
+    Whole(Option<u64>),
     /// Nothing is done and nothing is answered, ever.
     Stall,
     /// The connection is closed without an answer.
@@ -121,7 +128,9 @@ pub(super) struct Faults(Arc<Mutex<State>>);
 struct State {
     orders: Vec<Fault>,
     calls: BTreeMap<Operation, usize>,
-    heads: BTreeMap<Operation, HeaderMap>,
+    heads: BTreeMap<Operation, VecDeque<HeaderMap>>,
+    /// The calls whose answers have not ended yet.
+    open: BTreeMap<Operation, usize>,
 }
 
 impl Faults {
@@ -151,17 +160,38 @@ impl Faults {
             .unwrap_or_default()
     }
 
-    /// The headers of the last call of a kind.
-    pub(super) fn headers(&self, operation: Operation) -> Option<HeaderMap> {
+    /// The headers of the last calls of a kind, in order.
+    pub(super) fn headers(&self, operation: Operation) -> Vec<HeaderMap> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.heads.get(&operation).cloned()
+        let heads = state.heads.get(&operation);
+        heads.into_iter().flatten().cloned().collect()
+    }
+
+    /// How many calls of a kind are being answered.
+    pub(super) fn open(&self, operation: Operation) -> usize {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open.get(&operation).copied().unwrap_or_default()
+    }
+
+    /// Counts a call as being answered until the guard is dropped.
+    pub(super) fn begin(&self, operation: Operation) -> Answering {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state.open.entry(operation).or_default() += 1;
+        Answering {
+            faults: self.clone(),
+            operation,
+        }
     }
 
     /// Notes a call and tells what is to go wrong with it. Of several orders the first that is due counts.
     pub(super) fn strike(&self, operation: Operation, headers: &HeaderMap) -> Option<Effect> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *state.calls.entry(operation).or_default() += 1;
-        state.heads.insert(operation, headers.clone());
+        let heads = state.heads.entry(operation).or_default();
+        heads.push_back(headers.clone());
+        if heads.len() > HEADS {
+            heads.pop_front();
+        }
         for order in state
             .orders
             .iter_mut()
@@ -177,5 +207,21 @@ impl Faults {
             }
         }
         None
+    }
+}
+
+/// A call that is being answered.
+#[derive(Debug)]
+pub(super) struct Answering {
+    faults: Faults,
+    operation: Operation,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut state = self.faults.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = state.open.get_mut(&self.operation) {
+            *open = open.saturating_sub(1);
+        }
     }
 }

@@ -193,7 +193,23 @@ impl Server {
     /// The headers of the last call of a kind.
     #[must_use]
     pub fn headers(&self, operation: Operation) -> Option<HeaderMap> {
-        self.faults.headers(operation)
+        self.faults.headers(operation).pop()
+    }
+
+    /// One header of each of the last thousand calls of a kind, in order; empty where a call had none.
+    #[must_use]
+    pub fn header_of_each(&self, operation: Operation, name: &str) -> Vec<String> {
+        let value = |headers: &HeaderMap| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        self.faults.headers(operation).iter().map(value).collect()
+    }
+
+    /// How many calls of a kind are being answered: their bodies have not ended and their connections stand.
+    #[must_use]
+    pub fn answering(&self, operation: Operation) -> usize {
+        self.faults.open(operation)
     }
 
     /// Forgets all uploads that are under way.

@@ -24,6 +24,10 @@ pub(super) struct Store {
     pub(super) uploads: Arc<Uploads>,
 }
 
+/// Marks a request whose range is passed over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoRange;
+
 fn strong(tag: &str) -> Option<ETag> {
     Some(ETag::Strong(tag.to_owned()))
 }
@@ -84,10 +88,20 @@ impl S3 for Store {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
+        let no_range = request.extensions.get::<NoRange>().is_some();
         let input = request.input;
         let found = self.shelf.find(&input.bucket, &input.key)?;
         let tag = self.shelf.tag(&found.path)?;
-        let asked = input.range.map(|range| range.check(found.size)).transpose();
+        if let Some(ETagCondition::ETag(wanted)) = &input.if_match
+            && wanted.value() != tag.etag
+        {
+            return Err(s3_error!(
+                PreconditionFailed,
+                "At least one of the pre-conditions you specified did not hold"
+            ));
+        }
+        let range = input.range.filter(|_| !no_range);
+        let asked = range.map(|range| range.check(found.size)).transpose();
         let asked =
             asked.map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
         let range = asked.clone().unwrap_or(0..found.size);
