@@ -129,7 +129,7 @@ async fn download(
         source,
     };
     let mut counter = Counter::default();
-    let mut body = catalogue.bucket().get(key).await.map_err(failed)?;
+    let mut body = catalogue.bucket().fetch(key).await.map_err(failed)?;
     while let Some(piece) = body.chunk().await.map_err(failed)? {
         counter.count(&piece);
         if !out.send(piece).await {

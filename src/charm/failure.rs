@@ -34,6 +34,8 @@ pub(crate) struct Failure {
     lead: &'static str,
     cause: String,
     hint: String,
+    /// What did not happen, in a sentence of its own behind the others; may be empty.
+    note: &'static str,
 }
 
 impl Failure {
@@ -49,12 +51,18 @@ impl Failure {
             lead: "",
             cause: cause.into(),
             hint: hint.into(),
+            note: "",
         }
     }
 
     /// Puts a leading phrase before the cause.
     pub(crate) fn led_by(self, lead: &'static str) -> Self {
         Self { lead, ..self }
+    }
+
+    /// Puts a sentence behind everything else.
+    pub(crate) fn followed_by(self, note: &'static str) -> Self {
+        Self { note, ..self }
     }
 
     /// What is wrong, as a fragment for a status.
@@ -98,6 +106,9 @@ impl fmt::Display for Failure {
             if !sentence.is_empty() {
                 parts.push(sentence_of(sentence));
             }
+        }
+        if !self.note.is_empty() {
+            parts.push(self.note.to_owned());
         }
         formatter.write_str(&parts.join(" "))
     }

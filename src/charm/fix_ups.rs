@@ -63,7 +63,8 @@ struct Server {
 
 /// Reads whose data lies in a directory; nobody's as long as there is no signing key.
 fn server(directory: &Path) -> Result<Option<Server>, String> {
-    let told = |what: &str, error: &dyn std::error::Error| format!("failed to read {what}: {error}");
+    let told =
+        |what: &str, error: &dyn std::error::Error| format!("failed to read {what}: {error}");
     let configuration = text(&directory.join(below_data(synapse::CONFIG)))
         .map_err(|error| told("homeserver.yaml", &error))?;
     let Some(configuration) = configuration else {

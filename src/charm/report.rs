@@ -74,7 +74,7 @@ async fn next(
     }
 }
 
-/// One line of progress: phase, and bytes and rate where there are any.
+/// One line of progress: phase, and bytes, rate and time left where there are any.
 fn line(progress: Progress, elapsed: Duration) -> String {
     let Progress {
         phase,
@@ -90,11 +90,22 @@ fn line(progress: Progress, elapsed: Duration) -> String {
         0 => format!("{phase}: {mebi:.1} MiB, {rate:.1} MiB/s"),
         total => {
             let percent = (bytes.saturating_mul(100) / total).min(100);
+            let all = total as f64 / MEBI;
+            let left = ((all - mebi) / rate).max(0.0).ceil() as u64;
             format!(
-                "{phase}: {percent}%, {mebi:.1} of {:.1} MiB, {rate:.1} MiB/s",
-                total as f64 / MEBI
+                "{phase}: {percent}%, {mebi:.1} of {all:.1} MiB, {rate:.1} MiB/s, {} left",
+                time(left)
             )
         }
+    }
+}
+
+/// Seconds as one says them: `40 s`, `2 min 5 s`, `3 h 20 min`.
+fn time(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -111,7 +122,7 @@ mod tests {
         };
         assert_eq!(
             line(progress, Duration::from_secs(2)),
-            "uploading: 25%, 50.0 of 200.0 MiB, 25.0 MiB/s"
+            "uploading: 25%, 50.0 of 200.0 MiB, 25.0 MiB/s, 6 s left"
         );
         let unknown = Progress {
             total: 0,
@@ -126,5 +137,9 @@ mod tests {
             ..progress
         };
         assert_eq!(line(fresh, Duration::ZERO), "uploading");
+        assert_eq!(
+            [59, 125, 12_000].map(time),
+            ["59 s", "2 min 5 s", "3 h 20 min"]
+        );
     }
 }

@@ -14,6 +14,7 @@ mod pebble_client;
 mod pebble_stand_in;
 mod pod;
 mod refusals;
+mod restore;
 mod s3;
 mod secrets;
 mod story;

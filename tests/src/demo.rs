@@ -46,7 +46,9 @@ impl<'a> Story<'a> {
         self.look_into_the_bucket(&id)?;
         self.recover_by_hand(&id)?;
         self.lose_everything(&homeserver, &diary)?;
-        self.restore(&homeserver, &diary, &id)?;
+        self.mistype_the_passphrase(&homeserver, &id)?;
+        let diary = self.restore(&homeserver, &diary, &id)?;
+        self.restore_by_mistake(&homeserver, &diary, &id)?;
         self.delete(&id)
     }
 
@@ -197,16 +199,37 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    fn restore(&self, homeserver: &Homeserver, diary: &Diary, id: &str) -> Result<()> {
-        self.head("Bring it back");
-        let answer = self.juju(&[
-            "run",
-            "synapse/leader",
-            "restore-backup",
-            &format!("backup-id={id}"),
-        ])?;
+    fn mistype_the_passphrase(&self, homeserver: &Homeserver, id: &str) -> Result<()> {
+        self.head("Try to bring it back, with a mistyped passphrase");
+        let passphrase = |text: &str| format!("backup_passphrase={text}");
+        self.juju(&["config", "synapse", &passphrase("wrong horse")])?;
+        let before = self.world.synapse(UNIT)?;
+        let words = ["run", "synapse/leader", "restore-backup"];
+        let backup = format!("backup-id={id}");
+        let refused = self.world.juju(&[&words[..], &[&backup]].concat())?;
+        expect(&refused.stdout, "the passphrase is wrong")?;
+        ensure!(
+            homeserver.is_healthy() && self.world.synapse(UNIT)? == before,
+            "Synapse was touched by a restore that could not be made"
+        );
+        self.note("Refused in a moment; Synapse was not stopped, and answers.");
+        self.juju(&["config", "synapse", &passphrase(PASSPHRASE)])?;
+        Ok(())
+    }
+
+    fn restore(&self, homeserver: &Homeserver, diary: &Diary, id: &str) -> Result<Diary> {
+        self.head("See what a restore would do, and then bring it back");
+        let backup = format!("backup-id={id}");
+        let words = ["run", "synapse/leader", "restore-backup", &backup];
+        let plan = self.juju(&[&words[..], &["dry-run=true"]].concat())?;
+        expect(&plan, "result: ready")?;
+        let answer = self.juju(&words)?;
         expect(&answer, "result: correct")?;
-        self.world.wait_for_status(UNIT, "active", "")?;
+        self.world.wait_for_status(
+            UNIT,
+            "active",
+            &format!("restored {id}, undo possible until"),
+        )?;
         homeserver.wait_healthy(START)?;
 
         self.head("The same user, the same messages, the same picture");
@@ -223,6 +246,27 @@ impl<'a> Story<'a> {
         ));
         let mut diary = diary.clone();
         diary.write("We are back.")?;
+        Ok(diary)
+    }
+
+    fn restore_by_mistake(&self, homeserver: &Homeserver, diary: &Diary, id: &str) -> Result<()> {
+        self.head("Restore once more, by mistake: what was written since is gone");
+        let backup = format!("backup-id={id}");
+        let answer = self.juju(&["run", "synapse/leader", "restore-backup", &backup])?;
+        expect(&answer, "juju run synapse/leader rollback-restore")?;
+        ensure!(
+            diary.check(homeserver).is_err(),
+            "a message from after the backup outlived its restore"
+        );
+        self.head("Undo it");
+        let answer = self.juju(&["run", "synapse/leader", "rollback-restore"])?;
+        expect(&answer, "result: correct")?;
+        diary
+            .check(homeserver)
+            .context("what was rolled back is not what was there before")?;
+        self.note("Everything is there again, with what was written last: \"We are back.\"");
+        self.juju(&["run", "synapse/leader", "confirm-restore"])?;
+        self.world.wait_for_status(UNIT, "active", "")?;
         Ok(())
     }
 

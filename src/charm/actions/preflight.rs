@@ -60,8 +60,10 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
             Err(error) => look.findings.push(failed(error)),
         }
     }
-    if let (Some(sealed), true) = (&opened, look.container) {
-        look.findings.extend(other_schema(charm, sealed, &mut plan).await?);
+    if let (Some(sealed), Some(service)) = (&opened, look.service) {
+        plan.0.push(("service", format!("Synapse {service}")));
+        look.findings
+            .extend(other_schema(charm, sealed, &mut plan).await?);
     }
     if let (Some(sealed), Some(catalogue), Some(volume)) = (&opened, &look.catalogue, &look.volume)
     {
@@ -199,10 +201,15 @@ async fn other_schema(
         Compatibility::NewerAllowed { database, program } => {
             format!("can use the newer schema {database}, though its own is {program}")
         }
-        Compatibility::TooNew { program, .. } => format!("cannot use it, its own schema is {program}"),
+        Compatibility::TooNew { program, .. } => {
+            format!("cannot use it, its own schema is {program}")
+        }
         Compatibility::Unversioned => "finds no schema version in the database".to_owned(),
     };
-    plan.0.push(("runs on", format!("Synapse {}, which {text}", program.version)));
+    plan.0.push((
+        "runs on",
+        format!("Synapse {}, which {text}", program.version),
+    ));
     Ok(verdict.is_refused().then(|| {
         let cause = format!(
             "the database in the backup has schema {}, and Synapse {} here cannot use it",

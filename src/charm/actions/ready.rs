@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::led;
 use crate::backup::Catalogue;
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::observe::{self, Observation};
+use crate::charm::observe::{self, Container, Observation};
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, store};
 use crate::juju::Options;
 use crate::openpgp::Passphrase;
-use crate::synapse::ServerName;
+use crate::pebble::ServiceStatus;
+use crate::synapse::{self, ServerName};
 
 /// The Python charm's leading phrase for whatever goes wrong with a backup.
 pub(super) const CREATE: &str = "Error Creating Backup.";
@@ -50,8 +51,8 @@ pub(super) struct Look {
     pub(super) passphrase: Option<Arc<Passphrase>>,
     pub(super) volume: Option<Volume>,
     pub(super) server_name: Option<ServerName>,
-    /// Whether the workload answers.
-    pub(super) container: bool,
+    /// What Pebble says of Synapse, when the workload answers.
+    pub(super) service: Option<&'static str>,
     pub(super) findings: Vec<Failure>,
     lead: &'static str,
 }
@@ -118,7 +119,7 @@ impl Look {
             note(failure.led_by(lead));
         }
         Ok(Self {
-            container: seen.container.is_some(),
+            service: seen.container.as_ref().map(service),
             options: seen.options,
             catalogue,
             passphrase: passphrase.map(Arc::new),
@@ -153,6 +154,21 @@ impl Look {
                     .led_by(lead)
             })),
         }
+    }
+}
+
+/// What Pebble says of Synapse.
+fn service(container: &Container) -> &'static str {
+    let mut services = container.services.iter();
+    match services.find(|service| service.name == synapse::SERVICE) {
+        Some(service) => match service.current {
+            ServiceStatus::Active => "runs",
+            ServiceStatus::Inactive => "does not run",
+            ServiceStatus::Backoff => "ends again and again",
+            ServiceStatus::Error => "has failed",
+            ServiceStatus::Unknown => "is in a state that this charm does not know",
+        },
+        None => "was not started yet",
     }
 }
 

@@ -19,7 +19,18 @@ use crate::synapse::data;
 const CONFIRM: &str = "Error confirming the restore.";
 const ROLLBACK: &str = "Error rolling the restore back.";
 
+/// What an operator wants to know first when a restore has failed.
+const UNCHANGED: &str = "Nothing was changed, and Synapse was not stopped.";
+
 pub(super) async fn restore(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
+    let restored = restore_with(charm, parameters).await;
+    restored.map_err(|failure| match failure.code {
+        "restore-taken-back" | "restore-unfinished" => failure,
+        _ => failure.followed_by(UNCHANGED),
+    })
+}
+
+async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(RESTORE).await?, "restore-backup")?;
     let id = parse_id(parameters.text("backup-id"))?;
     let started = now();

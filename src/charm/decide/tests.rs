@@ -247,10 +247,17 @@ fn old_signing_keys_of_a_configuration_are_kept_when_it_is_written_anew() {
     let key = "old_signing_keys:\n  ed25519:a_old:\n    key: 7fmzOnKl4lXcqXjbCBcIyEVdBWAvAaDXZ5TdIhzgkKU\n    expired_ts: 1700000000000\n";
     let configuration = format!("server_name: example.org\n{key}");
     seen.volume.as_mut().unwrap().configuration = Some(configuration);
-    let written = decided(&seen).steps.into_iter().find_map(|step| match step {
-        Step::WriteFile(file) if file.path == synapse::CONFIG => Some(file.contents),
-        _ => None,
-    });
+    let written = decided(&seen)
+        .steps
+        .into_iter()
+        .find_map(|step| match step {
+            Step::WriteFile(file) if file.path == synapse::CONFIG => Some(file.contents),
+            _ => None,
+        });
     let written = written.unwrap();
-    assert!(written.expose_secret().contains(key), "{}", written.expose_secret());
+    assert!(
+        written.expose_secret().contains(key),
+        "{}",
+        written.expose_secret()
+    );
 }

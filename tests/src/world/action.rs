@@ -64,9 +64,17 @@ impl Action {
 impl World {
     /// Runs an action of a unit to its end, good or bad.
     pub fn act(&self, unit: &str, words: &[&str]) -> Result<Action> {
+        self.run_action(&[&["run", "--string-args", unit], words].concat())
+    }
+
+    /// The same, with each value read as YAML, so that `true` is no text.
+    pub fn act_with_yaml(&self, unit: &str, words: &[&str]) -> Result<Action> {
+        self.run_action(&[&["run", unit], words].concat())
+    }
+
+    fn run_action(&self, line: &[&str]) -> Result<Action> {
         // In the foreground, which waits for the hooks that follow too.
-        let line = [&["run", "--string-args", unit], words].concat();
-        let output = self.juju(&line)?;
+        let output = self.juju(line)?;
         let number = output
             .stderr
             .lines()
