@@ -166,7 +166,12 @@ fn note(
     mut out: PipeWriter,
     mut digest: MemberDigest,
 ) -> Result<MemberDigest, RestoreError> {
-    archive::pass(source, &mut out, |member| digest.add(&member).map(drop))?;
+    archive::pass(
+        source,
+        &mut out,
+        |_| Ok(()),
+        |member| digest.add(&member).map(drop),
+    )?;
     out.finish().map_err(RestoreError::Stream)?;
     Ok(digest)
 }

@@ -4,6 +4,7 @@ mod agent;
 mod charm_archive;
 mod dispatch;
 mod floors;
+mod gnu_tar;
 mod hook_tools;
 mod juju_cli;
 mod kills;
