@@ -149,6 +149,16 @@ impl Member {
             sha256: None,
         })
     }
+
+    /// Whether a member that was read from elsewhere is one that an archive could have had.
+    pub fn keeps_the_rules(&self) -> bool {
+        let digested = match self.kind {
+            Kind::File => self.sha256.is_some(),
+            Kind::Directory => self.sha256.is_none() && self.size == 0,
+        };
+        let named = path(self.path.as_bytes()).is_ok_and(|path| path == self.path);
+        digested && named && self.mode & !0o1777 == 0
+    }
 }
 
 /// The name without the slash at a directory's end.

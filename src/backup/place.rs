@@ -36,6 +36,8 @@ pub struct Place {
     pub group_id: u32,
     /// Lists what a restore replaces below a data directory, the live or the staged one.
     pub replaced: fn(&Path) -> io::Result<Vec<PathBuf>>,
+    /// Whether a backup may hold a file or directory of this path, relative to the data directory.
+    pub permitted: fn(&Path) -> bool,
     /// The service that must not run while files are swapped.
     pub service: String,
     /// The server whose backups may be restored here.
@@ -52,7 +54,8 @@ impl Place {
         self.here.join(self.private)
     }
 
-    fn staging(&self) -> PathBuf {
+    /// The staging directory.
+    pub(super) fn staging(&self) -> PathBuf {
         self.private().join(STAGING)
     }
 
@@ -153,7 +156,7 @@ impl Place {
     }
 
     /// Makes a directory of mode 0700 that belongs to the data's owner; one that is there is taken over.
-    fn own(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn own(&self, path: &Path) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => (),
@@ -167,7 +170,8 @@ impl Place {
     }
 }
 
-fn remove_tree(path: &Path) -> io::Result<()> {
+/// Removes a tree that may be gone already.
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
@@ -191,6 +195,7 @@ mod tests {
             user_id: owner.uid(),
             group_id: owner.gid(),
             replaced: |_| Ok(Vec::new()),
+            permitted: |_| true,
             service: "synapse".to_owned(),
             server_name: "example.org".to_owned(),
         }

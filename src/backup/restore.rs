@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::format::{FormatError, Inventory};
-use super::stage::{inventory, stage};
+use super::stage::{inventory, stage, staged_room};
 use super::swap::{SwapError, swap};
 use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, Place};
 use crate::openpgp::{OpenError, Passphrase};
@@ -74,6 +74,19 @@ pub enum RestoreError {
         /// Members unpacked.
         unpacked: u64,
     },
+    /// What was unpacked of a volume are not the files that were in it: two of them had one name.
+    #[error("{volume} holds {expected} files, and unpacked they are {found}")]
+    OtherFiles {
+        /// The volume.
+        volume: String,
+        /// Files in it.
+        expected: u64,
+        /// Files unpacked.
+        found: u64,
+    },
+    /// Two volumes hold a member of the same name.
+    #[error("two volumes hold {0}")]
+    Twice(String),
     /// The backup is of another server.
     #[error("the backup is of the server {theirs}, and this is {ours}")]
     OtherServer {
@@ -142,34 +155,11 @@ pub async fn restore(
     monitor: &Monitor,
 ) -> Result<Restored, RestoreError> {
     monitor.enter(Phase::Checking, 0);
-    // What an earlier run left would be counted as taken.
-    place.clear_staging()?;
     let manifest = catalogue.manifest(id).await?;
     let (inventory, message) = inventory(catalogue, passphrase, &manifest).await?;
     check(&inventory, place)?;
-    place.prepare_staging()?;
-
-    monitor.enter(Phase::Staging, inventory.members.content);
-    let staged = stage(
-        client,
-        catalogue,
-        passphrase,
-        (&inventory, message),
-        place,
-        monitor,
-    )
-    .await;
-    let staged = match staged {
-        Ok(staged) => staged,
-        Err(error) => {
-            note(
-                place.clear_staging(),
-                "what was staged stays on the data volume",
-            );
-            return Err(error);
-        }
-    };
-    place.sync_staging()?;
+    let opened = (&manifest, &inventory, message);
+    let staged = stage(client, catalogue, passphrase, opened, place, monitor).await?;
 
     monitor.enter(Phase::Swapping, 0);
     let stopped = Instant::now();
@@ -237,7 +227,11 @@ fn check(inventory: &Inventory, place: &Place) -> Result<(), RestoreError> {
         });
     }
     let needed = inventory.members.content + inventory.members.count * PER_MEMBER + RESERVE;
-    let available = place.available()?;
+    let (again, _) = staged_room(place).map_err(|source| RestoreError::Staging {
+        path: place.staging(),
+        source,
+    })?;
+    let available = place.available()? + again;
     if needed > available {
         return Err(RestoreError::NoSpace { needed, available });
     }

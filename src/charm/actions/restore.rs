@@ -21,6 +21,7 @@ pub(super) async fn restore(charm: &Charm, id: &str) -> Result<Results, Failure>
         user_id: synapse::UID,
         group_id: synapse::GID,
         replaced: data::replaced,
+        permitted: |_| true,
         service: synapse::SERVICE.to_owned(),
         server_name: ready.server_name.to_string(),
     };
