@@ -16,4 +16,5 @@ mod pod;
 mod refusals;
 mod s3;
 mod secrets;
+mod staging;
 mod story;
