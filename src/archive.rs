@@ -2,13 +2,15 @@
 //!
 //! `create-backup` lets the stream of `tar -c` pass on its way to the sealer; `restore-backup` lets the opened stream
 //! pass on its way to `tar -x`. Both use the same rules, so nothing is saved that would be refused on the way back:
-//! names are relative and do not climb, members are plain files and directories without set-user-id bits. A member's
-//! header is held back until it has been judged; nothing of a refused member reaches the sink.
+//! names are relative and do not climb, members are plain files and directories without set-user-id bits, and every
+//! header is one that GNU tar writes in its own format and that all programs read alike. A caller may add a rule of its
+//! own. A member's headers are held back until it has been judged; nothing of a refused member reaches the sink.
 //!
 //! The bytes go through unchanged. The room never writes a tar stream of its own and never touches a file system.
 
-mod gate;
+mod header;
 mod member;
+mod stream;
 
 use std::io::{self, Read, Write};
 
@@ -16,17 +18,15 @@ use sha2::{Digest, Sha256};
 
 pub use member::{Kind, Member, Refusal, Sha256Hex};
 
-use gate::Gate;
+use stream::{Stream, refused};
 
-/// How many bytes of one member's headers (long names, pax records) may be held back before they are judged.
-const HEADER_LIMIT: usize = 1024 * 1024;
 /// The unit in which member contents are read.
 const CHUNK: usize = 128 * 1024;
 
 /// Why a tar stream did not pass.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The source failed, or what it gave is no tar stream.
+    /// The source failed.
     #[error("failed to read the archive")]
     Read(#[source] io::Error),
     /// The place where the stream goes did not take it.
@@ -68,72 +68,33 @@ pub struct Passed {
 
 /// Lets a tar stream pass from `source` to `sink` and tells `observer` of each whole member, in order.
 ///
-/// Returns only when the stream ended as tar ends it. On an error the sink holds a useless beginning.
+/// `admit` is asked about each member before anything of it is passed on. Returns only when the stream ended as tar
+/// ends it. On an error the sink holds a useless beginning, and nothing of a member that was refused.
 pub fn pass<R: Read, W: Write>(
     source: R,
     sink: W,
+    mut admit: impl FnMut(&Member) -> Result<(), Refusal>,
     mut observer: impl FnMut(Member) -> io::Result<()>,
 ) -> Result<Passed, ArchiveError> {
-    let gate = Gate::new(source, sink, HEADER_LIMIT);
-    let mut archive = tar::Archive::new(gate.reader());
+    let mut stream = Stream::new(source, sink);
     let mut passed = Passed::default();
     let mut buffer = vec![0; CHUNK];
-
-    gate.hold();
-    for entry in archive.entries().map_err(|error| gate.blame(error))? {
-        let mut entry = entry.map_err(|error| gate.blame(error))?;
-        let mut member = Member::judge(&entry)?;
-        gate.release().map_err(ArchiveError::Sink)?;
+    while let Some(mut member) = stream.next()? {
+        admit(&member).map_err(|refusal| refused(member.path.as_bytes(), refusal))?;
+        stream.release()?;
         let mut digest = Sha256::new();
-        loop {
-            let read = entry.read(&mut buffer).map_err(|error| gate.blame(error))?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&buffer[..read]);
-            passed.content += read as u64;
-        }
-        drop(entry);
+        stream.content(member.size, &mut buffer, |piece| digest.update(piece))?;
         if member.kind == Kind::File {
             member.sha256 = Some(Sha256Hex::from_digest(&digest.finalize()));
         }
         passed.members += 1;
+        passed.content += member.size;
         observer(member).map_err(ArchiveError::Observer)?;
-        gate.hold();
     }
-    drop(archive);
-
-    if gate.ended() {
-        return Err(ArchiveError::Truncated {
-            bytes: gate.bytes(),
-        });
-    }
-    gate.release().map_err(ArchiveError::Sink)?;
-    drain(&gate, &mut buffer)?;
-    passed.stream = gate.bytes();
+    stream.release()?;
+    stream.end(&mut buffer)?;
+    passed.stream = stream.bytes();
     Ok(passed)
-}
-
-/// Passes on what follows the first zero block: a second one, and padding to the record.
-fn drain<R: Read, W: Write>(gate: &Gate<R, W>, buffer: &mut [u8]) -> Result<(), ArchiveError> {
-    let mut reader = gate.reader();
-    let mut zeros = 0;
-    loop {
-        let read = reader.read(buffer).map_err(|error| gate.blame(error))?;
-        if read == 0 {
-            break;
-        }
-        if buffer[..read].iter().any(|byte| *byte != 0) {
-            return Err(ArchiveError::Trailing);
-        }
-        zeros += read;
-    }
-    if zeros < 512 {
-        return Err(ArchiveError::Truncated {
-            bytes: gate.bytes(),
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

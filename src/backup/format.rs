@@ -102,6 +102,15 @@ pub struct Volume {
     pub content: u64,
 }
 
+impl Volume {
+    /// Whether its name is that of a volume: no part of a path, nothing hidden, and the ending that all have.
+    fn is_named_plainly(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let named = self.name.strip_suffix(".tar.gpg").unwrap_or_default();
+        named.bytes().all(plain) && !named.is_empty() && !named.starts_with('.')
+    }
+}
+
 /// The clear header of a backup and its commit marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

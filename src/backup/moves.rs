@@ -162,6 +162,7 @@ mod tests {
             user_id: owner.uid(),
             group_id: owner.gid(),
             replaced,
+            permitted: |_| true,
             service: "synapse".to_owned(),
         };
         let write = |path: PathBuf, text: &str| {

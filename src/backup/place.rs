@@ -30,6 +30,8 @@ pub struct Place {
     pub group_id: u32,
     /// Lists what a restore replaces below a data directory, the live or the staged one.
     pub replaced: fn(&Path) -> io::Result<Vec<PathBuf>>,
+    /// Whether a backup may hold a file or directory of this path, relative to the data directory.
+    pub permitted: fn(&Path) -> bool,
     /// The service that must not run while files are swapped.
     pub service: String,
 }

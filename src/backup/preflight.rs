@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::format::{Database, Inventory, Manifest, Volume};
 use super::place::Room;
-use super::stage::inventory;
+use super::stage::{inventory, staged_room};
 use super::{BackupId, Catalogue, Place, RestoreError};
 use crate::openpgp::{Authenticated, Passphrase};
 use std::sync::Arc;
@@ -94,10 +94,18 @@ impl Sealed {
 
     /// What staging it takes of the data volume.
     pub fn needs(&self, place: &Place) -> Result<Needs, RestoreError> {
+        let mut room = place.room()?;
+        // What an earlier run has staged is used again, or freed.
+        let (bytes, inodes) = staged_room(place).map_err(|source| RestoreError::Staging {
+            path: place.staging(),
+            source,
+        })?;
+        room.bytes += bytes;
+        room.inodes = room.inodes.map(|free| free + inodes);
         Ok(Needs {
             bytes: self.content() + self.members() * PER_MEMBER + RESERVE,
             inodes: self.members() + OWN_INODES,
-            room: place.room()?,
+            room,
         })
     }
 

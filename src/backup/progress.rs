@@ -16,6 +16,8 @@ pub enum Phase {
     Uploading,
     /// Writes the inventory and the manifest.
     Committing,
+    /// Compares what an earlier run has staged with the inventory.
+    Rechecking,
     /// Downloads, opens and unpacks into staging.
     Staging,
     /// Puts the staged data into its place.
@@ -33,6 +35,7 @@ impl fmt::Display for Phase {
             Self::Snapshot => "copying the database",
             Self::Uploading => "uploading",
             Self::Committing => "committing",
+            Self::Rechecking => "checking what is already here",
             Self::Staging => "downloading and verifying",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",

@@ -10,7 +10,7 @@ use super::format::FormatError;
 use super::preflight::Sealed;
 use super::stage::stage;
 use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
-use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Phase, Place, previous};
+use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -66,6 +66,19 @@ pub enum RestoreError {
         /// Members unpacked.
         unpacked: u64,
     },
+    /// What was unpacked of a volume are not the files that were in it: two of them had one name.
+    #[error("{volume} holds {expected} files, and unpacked they are {found}")]
+    OtherFiles {
+        /// The volume.
+        volume: String,
+        /// Files in it.
+        expected: u64,
+        /// Files unpacked.
+        found: u64,
+    },
+    /// Two volumes hold a member of the same name.
+    #[error("two volumes hold {0}")]
+    Twice(String),
     /// The data volume is too small for a second copy.
     #[error("staging needs {needed} bytes on the data volume, and {available} are free")]
     NoSpace {
@@ -148,24 +161,12 @@ where
         monitor,
     } = *restoration;
     let Sealed {
-        inventory, message, ..
+        manifest,
+        inventory,
+        message,
     } = sealed;
-    // What an earlier run left would be counted as taken.
-    place.clear_staging()?;
-    place.prepare_staging()?;
-    monitor.enter(Phase::Staging, inventory.members.content);
-    let opened = (&inventory, message);
-    let staged = stage(client, catalogue, passphrase, opened, place, monitor).await;
-    let staged = match staged {
-        Ok(staged) => staged,
-        Err(error) => {
-            if let Err(error) = place.clear_staging() {
-                tracing::warn!(%error, "what was staged stays on the data volume");
-            }
-            return Err(error);
-        }
-    };
-    place.sync_staging()?;
+    let opened = (&manifest, &inventory, message);
+    let staged = stage(client, catalogue, passphrase, opened, place, monitor).await?;
     let swap = Swap::restore(place, &inventory.id, &staged, now())?;
     made(swap.carry(client, service, monitor).await?)
 }

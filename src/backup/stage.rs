@@ -1,40 +1,46 @@
 //! Brings a backup into a private directory beside the live data, and proves it whole.
 //!
 //! ```text
-//! bucket ==> open (thread) ==> names, digests (thread) ==> tar -x (Pebble), into staging
+//! bucket ==> open (thread) ==> names, digests (thread) ==> tar -x (Pebble), into staging/<volume>
+//!                                                   all volumes whole: joined in staging/data
 //! ```
 //!
 //! Plaintext is not to be trusted before its message has ended well, and by then `tar` has unpacked it. That is why it
 //! goes to staging, and why [`Staged`], which the swap asks for, can be made nowhere but here.
+//!
+//! A run that was cut off is continued by the next one of the same backup: volumes that were whole are compared with the
+//! sealed inventory, file by file, and not fetched again.
 
-use std::io::{self, Read as _, Write as _};
+mod admission;
+mod ledger;
+mod recheck;
+mod tree;
+mod volume;
+
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::format::{Inventory, MemberDigest, Members};
-use super::pipe::{Counter, PIECE, PipeReader, PipeWriter, broken, is_echo, pipe};
-use super::restore::RestoreError;
-use super::{Catalogue, Manifest, Monitor, Place};
-use crate::archive::{self, Sha256Hex};
+use super::pipe::{Counter, PipeWriter, broken, is_echo, pipe};
+use super::{Catalogue, Manifest, Monitor, Phase, Place, RestoreError};
+use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{self, Authenticated, Passphrase};
 use crate::pebble;
+use ledger::Ledger;
+use recheck::Recheck;
+use tree::Census;
+use volume::{Unpacked, Unpacking};
 
-/// See the same constant of the creating side.
-const DEADLINE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long `tar` may take to end after its last byte: it may still be writing to a slow disk.
-const ENDING: Duration = Duration::from_secs(15 * 60);
-
-/// The most that a member's headers and padding take in an archive.
-const PER_MEMBER: u64 = 16 * 1024;
-/// The most that the end of an archive takes: a whole record of tar's.
-const PER_ARCHIVE: u64 = 1024 * 1024;
+/// Reports of the recheck that may wait to be told: a number each.
+const REPORTS: usize = 16;
 
 /// Proof that everything in the staging directory is authentic and complete.
 ///
-/// Holds the tokens of the messages it came from. Only [`stage`] makes it.
+/// Holds the tokens of the messages that were opened for it: the inventory, and every volume that this run has
+/// unpacked. What an earlier run had unpacked was compared with the inventory. Only [`stage`] makes it.
 pub(super) struct Staged {
     _messages: Vec<Authenticated>,
 }
@@ -45,15 +51,28 @@ pub(super) async fn inventory(
     passphrase: &Arc<Passphrase>,
     manifest: &Manifest,
 ) -> Result<(Inventory, Authenticated), RestoreError> {
+    let read = visit(catalogue, passphrase, manifest, (), |(), _| ()).await;
+    read.map(|(inventory, message, ())| (inventory, message))
+}
+
+/// The same, and shows each member to `each` on the way; what it has made of them counts only now.
+async fn visit<S: Send + 'static>(
+    catalogue: &Catalogue,
+    passphrase: &Arc<Passphrase>,
+    manifest: &Manifest,
+    mut state: S,
+    each: fn(&mut S, &Member),
+) -> Result<(Inventory, Authenticated, S), RestoreError> {
     let (out, sealed) = pipe();
     let passphrase = Arc::clone(passphrase);
     let place = manifest.id.clone();
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = spawn_blocking(move || {
         let mut opened = openpgp::open(sealed, &passphrase).map_err(RestoreError::Open)?;
-        let read = Inventory::read(io::BufReader::new(&mut opened), &place);
+        let source = io::BufReader::new(&mut opened);
+        let read = Inventory::read(source, &place, |member| each(&mut state, member));
         // What the message says counts only after its end was checked: a forged one is told as forged.
         let message = opened.authenticate().map_err(RestoreError::Open)?;
-        Ok((read?, message))
+        Ok((read?, message, state))
     });
     let document = &manifest.inventory;
     let key = Catalogue::key(&manifest.id, &document.name);
@@ -68,54 +87,149 @@ pub(super) async fn inventory(
     Ok(opened)
 }
 
-/// Unpacks every volume into `place.staging`, which is there and empty.
+/// What is staged already takes so many bytes and inodes of the data volume, be it of this backup or of another one.
+///
+/// [`stage`] uses them again or frees them, so whoever asks for room may count them as free.
+pub(super) fn staged_room(place: &Place) -> io::Result<(u64, u64)> {
+    let census = Census::of(&place.staging())?;
+    let inodes = census.files + census.directories + census.others;
+    Ok((census.bytes, inodes))
+}
+
+/// Brings a backup into the staging directory at `place`, which is all this function's own.
+///
+/// On an error, volumes that are whole stay for the next run; without one, nothing stays.
 pub(super) async fn stage(
     client: &pebble::Client,
     catalogue: &Catalogue,
     passphrase: &Arc<Passphrase>,
-    (inventory, message): (&Inventory, Authenticated),
+    (manifest, inventory, message): (&Manifest, &Inventory, Authenticated),
     place: &Place,
     monitor: &Monitor,
 ) -> Result<Staged, RestoreError> {
-    let mut digest = MemberDigest::default();
-    let mut messages = vec![message];
-    for volume in &inventory.volumes {
-        let key = Catalogue::key(&inventory.id, &volume.name);
-        let (opened_out, opened) = pipe();
-        let (sealed_out, sealed) = pipe();
-        let (tar_out, tar_in) = pipe();
-        let passphrase = Arc::clone(passphrase);
-        let most = volume.content + volume.members * PER_MEMBER + PER_ARCHIVE;
-        let opening =
-            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
-        let noting = tokio::task::spawn_blocking(move || note(opened, tar_out, digest));
-        let (downloaded, opened, noted, unpacked) = tokio::join!(
-            download(catalogue, &key, sealed_out),
-            joined(opening),
-            joined(noting),
-            unpack(client, tar_in, place, monitor),
-        );
-        let (object, message, noted) = match (downloaded, opened, noted, unpacked) {
-            (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
-            (downloaded, opened, noted, unpacked) => {
-                return Err(cause([
-                    downloaded.err(),
-                    opened.err(),
-                    noted.err(),
-                    unpacked.err(),
-                ]));
-            }
-        };
-        if object != (volume.size, volume.sha256.clone()) {
-            return Err(RestoreError::OtherObject(volume.name.clone()));
+    let ledger = Ledger::new(place, manifest, &inventory.volumes);
+    let unpacking = Unpacking {
+        client,
+        catalogue,
+        passphrase,
+        place,
+        monitor,
+    };
+    let staged = all(&unpacking, manifest, inventory, &ledger, vec![message]).await;
+    if staged.is_err() {
+        let kept = on_disk(&ledger, Ledger::keep_whole).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "what was staged stays on the data volume");
         }
-        messages.push(message);
-        digest = noted;
     }
-    agree(inventory, digest.finish())?;
+    staged
+}
+
+async fn all(
+    unpacking: &Unpacking<'_>,
+    manifest: &Manifest,
+    inventory: &Inventory,
+    ledger: &Ledger,
+    mut messages: Vec<Authenticated>,
+) -> Result<Staged, RestoreError> {
+    let again = recheck(unpacking, manifest, ledger).await?;
+    let mut digest = MemberDigest::default();
+    let mut whole = 0;
+    match again {
+        Some(again) => {
+            digest = again.digest;
+            whole = again.volumes;
+            messages.push(again.message);
+        }
+        None => on_disk(ledger, Ledger::begin).await?,
+    }
+    let rest = &inventory.volumes[whole..];
+    let content = rest.iter().map(|volume| volume.content).sum();
+    unpacking.monitor.enter(Phase::Staging, content);
+    for volume in rest {
+        let into = ledger.prepare(volume)?;
+        let unpacked = unpacking
+            .unpack(&inventory.id, volume, digest, &into)
+            .await?;
+        let Unpacked { message, files, .. } = unpacked;
+        let noted = volume.clone();
+        on_disk(ledger, move |ledger| ledger.finish(&noted, files)).await?;
+        digest = unpacked.digest;
+        messages.push(message);
+    }
+    let joined = match agree(inventory, digest.finish()) {
+        Ok(()) => on_disk(ledger, Ledger::join).await,
+        other => other,
+    };
+    if let Err(error) = joined {
+        // Each volume is what the inventory names, and together they are not: no next run could do better.
+        on_disk(ledger, Ledger::clear).await?;
+        return Err(error);
+    }
     Ok(Staged {
         _messages: messages,
     })
+}
+
+/// What an earlier run has staged, and is as the inventory says.
+struct Again {
+    volumes: usize,
+    digest: MemberDigest,
+    message: Authenticated,
+}
+
+/// Compares what an earlier run has staged with the sealed inventory; `None` when nothing of it can be used.
+async fn recheck(
+    unpacking: &Unpacking<'_>,
+    manifest: &Manifest,
+    ledger: &Ledger,
+) -> Result<Option<Again>, RestoreError> {
+    let whole = ledger.whole();
+    if whole.is_empty() {
+        return Ok(None);
+    }
+    let volumes = whole.len();
+    let content = whole.iter().map(|volume| volume.content).sum();
+    let monitor = unpacking.monitor;
+    monitor.enter(Phase::Rechecking, content);
+    on_disk(ledger, Ledger::keep_whole).await?;
+
+    let (progress, mut reports) = mpsc::channel(REPORTS);
+    let telling = async {
+        while let Some(bytes) = reports.recv().await {
+            monitor.add(bytes);
+        }
+    };
+    let comparing = async {
+        let recheck = Recheck::new(ledger.clone(), progress);
+        let (catalogue, passphrase) = (unpacking.catalogue, unpacking.passphrase);
+        let each = Recheck::member;
+        let (_, message, recheck) = visit(catalogue, passphrase, manifest, recheck, each).await?;
+        // It ends the reports too.
+        let compared = joined(spawn_blocking(move || Ok(recheck.finish()))).await?;
+        Ok::<_, RestoreError>((message, compared))
+    };
+    let (compared, ()) = tokio::join!(comparing, telling);
+    match compared? {
+        (message, Ok(digest)) => Ok(Some(Again {
+            volumes,
+            digest,
+            message,
+        })),
+        (_, Err(difference)) => {
+            tracing::warn!(%difference, "what was staged before is not used");
+            Ok(None)
+        }
+    }
+}
+
+/// Does something to the staging directory that may take a while.
+async fn on_disk(
+    ledger: &Ledger,
+    work: impl FnOnce(&Ledger) -> Result<(), RestoreError> + Send + 'static,
+) -> Result<(), RestoreError> {
+    let ledger = ledger.clone();
+    joined(spawn_blocking(move || work(&ledger))).await
 }
 
 /// Downloads one object into a pipe; gives its size and digest.
@@ -140,90 +254,6 @@ async fn download(
     Ok(counter.finish())
 }
 
-/// Opens a volume as it passes; the plaintext ends well only after the message did.
-fn open(
-    source: PipeReader,
-    mut out: PipeWriter,
-    passphrase: &Passphrase,
-    most: u64,
-) -> Result<Authenticated, RestoreError> {
-    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
-    let mut opened = opened.at_most(most);
-    let mut buffer = vec![0; PIECE];
-    // An error of reading is repeated by `authenticate`, under its own name.
-    while let Ok(read @ 1..) = opened.read(&mut buffer) {
-        out.write_all(&buffer[..read])
-            .map_err(RestoreError::Stream)?;
-    }
-    let message = opened.authenticate().map_err(RestoreError::Open)?;
-    out.finish().map_err(RestoreError::Stream)?;
-    Ok(message)
-}
-
-/// Reads the archive as it passes and adds every member to the digest.
-fn note(
-    source: PipeReader,
-    mut out: PipeWriter,
-    mut digest: MemberDigest,
-) -> Result<MemberDigest, RestoreError> {
-    archive::pass(source, &mut out, |member| digest.add(&member).map(drop))?;
-    out.finish().map_err(RestoreError::Stream)?;
-    Ok(digest)
-}
-
-/// Feeds `tar -x`. Its input ends only if everything before it ended well; otherwise it is killed first.
-async fn unpack(
-    client: &pebble::Client,
-    mut pieces: PipeReader,
-    place: &Place,
-    monitor: &Monitor,
-) -> Result<(), RestoreError> {
-    let directory = format!("--directory={}", place.staging_in_workload());
-    let command = [
-        "tar",
-        "--extract",
-        "--file=-",
-        "--preserve-permissions",
-        "--no-same-owner",
-        &directory,
-    ];
-    let exec = pebble::Exec::new(command)
-        .env("LC_ALL", "C")
-        .user(place.user_id, place.group_id)
-        .timeout(DEADLINE);
-    let mut process = client.exec(&exec).await.map_err(RestoreError::Unpack)?;
-    let Some(mut stdin) = process.stdin.take() else {
-        return Err(RestoreError::Stream(broken()));
-    };
-    let broke_off = loop {
-        match pieces.next().await {
-            Ok(Some(piece)) => {
-                monitor.add(piece.len() as u64);
-                if stdin.write_all(&piece).await.is_err() {
-                    // tar is gone; how it ended says why.
-                    break None;
-                }
-                pieces.give_back(piece);
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    if let Some(error) = broke_off {
-        // Killed before its input is closed: `tar` must not take a broken stream for the end of a good one.
-        if let Err(error) = process.kill().await {
-            tracing::warn!(%error, "tar may still run");
-        }
-        return Err(RestoreError::Stream(error));
-    }
-    stdin.end().await.map_err(RestoreError::Stream)?;
-    process
-        .wait(ENDING)
-        .await
-        .map(drop)
-        .map_err(RestoreError::Unpack)
-}
-
 /// What was unpacked must be what the inventory lists, member for member.
 fn agree(inventory: &Inventory, unpacked: Members) -> Result<(), RestoreError> {
     if inventory.members == unpacked {
@@ -245,3 +275,6 @@ fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
     let first = errors.iter().position(|error| !is_echo(error)).unwrap_or(0);
     errors.swap_remove(first)
 }
+
+#[cfg(test)]
+mod tests;

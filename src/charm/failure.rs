@@ -279,9 +279,10 @@ fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
         RestoreError::NoInodes { .. } => (Kind::Operator, "no-inodes", ROOM),
         RestoreError::VolumeMissing { .. } => (Kind::Operator, "volume-missing", DAMAGED),
         RestoreError::VolumeSize { .. } => (Kind::Operator, "volume-size", DAMAGED),
-        RestoreError::OtherObject(_) | RestoreError::OtherMembers { .. } => {
-            (Kind::Operator, "backup-damaged", DAMAGED)
-        }
+        RestoreError::OtherObject(_)
+        | RestoreError::OtherMembers { .. }
+        | RestoreError::OtherFiles { .. }
+        | RestoreError::Twice(_) => (Kind::Operator, "backup-damaged", DAMAGED),
         RestoreError::Archive(archive::ArchiveError::Refused { .. }) => {
             let hint =
                 "whoever made it has the passphrase and did not use this charm: do not restore it";

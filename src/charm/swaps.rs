@@ -30,6 +30,7 @@ pub(super) fn place(here: &Path) -> Place {
         user_id: synapse::UID,
         group_id: synapse::GID,
         replaced: data::replaced,
+        permitted: data::permitted,
         service: synapse::SERVICE.to_owned(),
     }
 }

@@ -96,6 +96,21 @@ pub fn replaced(root: &Path) -> io::Result<Vec<PathBuf>> {
     find(root, |rule| rule.replaced)
 }
 
+/// Whether a backup may hold a file or directory of this path, relative to the data directory.
+pub fn permitted(path: &Path) -> bool {
+    let names: Option<Vec<&str>> = path.iter().map(std::ffi::OsStr::to_str).collect();
+    let in_place = |directory: &str, name: &str| {
+        RULES.iter().any(|rule| {
+            rule.directory == directory && rule.saved != Saved::No && rule.name.matches(name)
+        })
+    };
+    match names.as_deref() {
+        Some([name]) => in_place("", name),
+        Some([directory, name, ..]) => in_place(directory, name),
+        Some([]) | None => false,
+    }
+}
+
 /// What a restore does to a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Census {
@@ -255,6 +270,30 @@ mod tests {
                 .iter()
                 .filter(|rule| rule.directory == place && rule.name.matches(name));
             assert_eq!(rules.count(), 1, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_backup_takes_may_come_back() {
+        for path in [
+            "homeserver.db",
+            "homeserver.yaml",
+            "a.signing.key",
+            "media/local_content/aa/b",
+        ] {
+            assert!(permitted(Path::new(path)), "{path}");
+        }
+        for path in [
+            "",
+            "homeserver.db-wal",
+            "homeserver.log",
+            "media",
+            "media/remote_content/aa",
+            "homeserver.db/x",
+            "notes.txt",
+            ".synapse-operator/journal.json",
+        ] {
+            assert!(!permitted(Path::new(path)), "{path}");
         }
     }
 

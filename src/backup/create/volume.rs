@@ -146,7 +146,12 @@ fn note(
 ) -> Result<(InventoryWriter<SealedPipe>, archive::Passed), CreateError> {
     let sealer = openpgp::seal(Counted::new(inventory), passphrase).map_err(CreateError::Seal)?;
     let mut inventory = InventoryWriter::begin(sealer, header).map_err(CreateError::Stream)?;
-    let passed = archive::pass(source, &mut out, |member| inventory.add(&member))?;
+    let passed = archive::pass(
+        source,
+        &mut out,
+        |_| Ok(()),
+        |member| inventory.add(&member),
+    )?;
     out.finish().map_err(CreateError::Stream)?;
     Ok((inventory, passed))
 }

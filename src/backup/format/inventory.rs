@@ -4,10 +4,10 @@
 //! by member, a digest over the members in their order stands at the end: the restore digests what it unpacks
 //! the same way, and the two must be equal.
 
-use std::fmt;
+mod read;
+
 use std::io::{self, Read, Write};
 
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -59,26 +59,23 @@ pub(in crate::backup) struct InventoryWriter<W: Write> {
 }
 
 /// An inventory that was read to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+///
+/// Its volumes' names are plain file names, each another one, and its volumes hold as many members and bytes of content
+/// as it lists. Its members' names keep the rules of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backup) struct Inventory {
-    format: String,
-    version: u32,
     /// The backup's name.
     pub id: BackupId,
     /// The Matrix server it is a backup of.
     pub server_name: String,
     /// Version of Synapse that ran, when it was known.
-    #[serde(default)]
     pub synapse_version: Option<String>,
     /// The database in it, when there is one.
-    #[serde(default)]
     pub database: Option<Database>,
     /// What the members come to.
     pub members: Members,
     /// The archives they are in.
     pub volumes: Vec<Volume>,
-    members_sha256: Sha256Hex,
 }
 
 impl MemberDigest {
@@ -88,7 +85,7 @@ impl MemberDigest {
         self.digest.update(&line);
         self.digest.update(b"\n");
         self.members += 1;
-        self.content += member.size;
+        self.content = self.content.saturating_add(member.size);
         Ok(line)
     }
 
@@ -152,43 +149,44 @@ impl<W: Write> InventoryWriter<W> {
 }
 
 impl Inventory {
-    /// Reads the inventory of backup `id` in constant memory.
-    pub(in crate::backup) fn read(source: impl Read, id: &BackupId) -> Result<Self, FormatError> {
+    /// Reads the inventory of backup `id` in constant memory, and shows each member as it comes.
+    ///
+    /// What is shown counts for nothing before the inventory was read to its end, and its message too.
+    pub(in crate::backup) fn read(
+        source: impl Read,
+        id: &BackupId,
+        each: impl FnMut(&Member),
+    ) -> Result<Self, FormatError> {
         let malformed = |source| FormatError::Malformed {
             document: "inventory",
             source,
         };
-        let inventory: Self = serde_json::from_reader(source).map_err(malformed)?;
-        check_preamble("inventory", FORMAT, &inventory.format, inventory.version)?;
+        let document = read::document(source, each).map_err(malformed)?;
+        check_preamble("inventory", FORMAT, &document.format, document.version)?;
+        let inventory = document.inventory;
         check_place("inventory", &inventory.id, id)?;
-        if inventory.members_sha256 != inventory.members.sha256 {
-            let error = serde::de::Error::custom("the digest over the members is not theirs");
-            return Err(malformed(error));
+        let fault = |text| malformed(serde::de::Error::custom(text));
+        if document.members_sha256 != inventory.members.sha256 {
+            return Err(fault("the digest over the members is not theirs"));
         }
-        Ok(inventory)
+        match inventory.fault() {
+            Some(text) => Err(fault(text)),
+            None => Ok(inventory),
+        }
     }
-}
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Digesting;
-
-        impl<'de> Visitor<'de> for Digesting {
-            type Value = Members;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of members")
+    /// What is wrong with the volumes, if anything is.
+    fn fault(&self) -> Option<&'static str> {
+        let mut names = std::collections::BTreeSet::new();
+        let (mut members, mut content) = (0_u64, 0_u64);
+        for volume in &self.volumes {
+            if !volume.is_named_plainly() || !names.insert(&volume.name) {
+                return Some("a volume has no name of its own");
             }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Members, A::Error> {
-                let mut digest = MemberDigest::default();
-                while let Some(member) = list.next_element::<Member>()? {
-                    digest.add(&member).map_err(serde::de::Error::custom)?;
-                }
-                Ok(digest.finish())
-            }
+            members = members.saturating_add(volume.members);
+            content = content.saturating_add(volume.content);
         }
-
-        deserializer.deserialize_seq(Digesting)
+        let listed = (self.members.count, self.members.content);
+        ((members, content) != listed).then_some("the volumes hold other members than it lists")
     }
 }

@@ -71,7 +71,20 @@ fn inventory(members: &[Member]) -> Vec<u8> {
     for member in members {
         writer.add(member).unwrap();
     }
-    writer.finish(&[volume()]).unwrap()
+    writer.finish(&[holding(members)]).unwrap()
+}
+
+/// A volume that holds these members.
+fn holding(members: &[Member]) -> Volume {
+    Volume {
+        members: members.len() as u64,
+        content: members.iter().map(|member| member.size).sum(),
+        ..volume()
+    }
+}
+
+fn read(bytes: &[u8], id: &BackupId) -> Result<Inventory, FormatError> {
+    Inventory::read(bytes, id, |_| ())
 }
 
 #[test]
@@ -123,10 +136,10 @@ fn inventory_reads_back_for_any_number_of_members() {
         let members: Vec<Member> = (0..count)
             .map(|n| member(&format!("data/{n}"), n))
             .collect();
-        let read = Inventory::read(&inventory(&members)[..], &id()).unwrap();
+        let read = read(&inventory(&members)[..], &id()).unwrap();
         assert_eq!(read.members.count, count);
         assert_eq!(read.members.content, (0..count).sum::<u64>());
-        assert_eq!(read.volumes, vec![volume()]);
+        assert_eq!(read.volumes, [holding(&members)]);
         assert_eq!(read.database.unwrap().schema_version, 94);
     }
 }
@@ -137,10 +150,85 @@ fn changed_member_does_not_fit_the_digest() {
         String::from_utf8(inventory(&[member("data/a", 1), member("data/b", 2)])).unwrap();
     let changed = written.replace("data/b", "data/c");
     assert!(matches!(
-        Inventory::read(changed.as_bytes(), &id()),
+        read(changed.as_bytes(), &id()),
         Err(FormatError::Malformed { .. })
     ));
     let swapped = inventory(&[member("data/b", 2), member("data/a", 1)]);
-    let digest = |bytes: &[u8]| Inventory::read(bytes, &id()).unwrap().members.sha256;
+    let digest = |bytes: &[u8]| read(bytes, &id()).unwrap().members.sha256;
     assert_ne!(digest(written.as_bytes()), digest(&swapped));
+}
+
+#[test]
+fn members_are_shown_in_their_order() {
+    let members = [member("data/b", 1), member("data/a", 2)];
+    let mut shown = Vec::new();
+    let read = Inventory::read(&inventory(&members)[..], &id(), |member| {
+        shown.push(member.clone());
+    });
+    read.unwrap();
+    assert_eq!(shown, members);
+}
+
+#[test]
+fn inventory_with_what_no_archive_may_hold_is_refused() {
+    let directory = Member {
+        kind: Kind::Directory,
+        ..member("data/d", 0)
+    };
+    let unwritten = Member {
+        sha256: None,
+        ..member("data/a", 1)
+    };
+    let powerful = Member {
+        mode: 0o4755,
+        ..member("data/a", 1)
+    };
+    for wrong in [
+        member("data/../../etc/passwd", 1),
+        member("/etc/passwd", 1),
+        member("data//a", 1),
+        member("data/a/", 1),
+        member("", 1),
+        directory,
+        unwritten,
+        powerful,
+    ] {
+        let read = read(&inventory(&[wrong])[..], &id());
+        assert!(
+            matches!(read, Err(FormatError::Malformed { .. })),
+            "{read:?}"
+        );
+    }
+}
+
+#[test]
+fn inventory_whose_volumes_are_not_plain_or_do_not_add_up_is_refused() {
+    let members = [member("data/a", 30)];
+    let written = String::from_utf8(inventory(&members)).unwrap();
+    let change = |from: &str, to: &str| {
+        let changed = written.replace(from, to);
+        assert_ne!(changed, written);
+        read(changed.as_bytes(), &id())
+    };
+    let name = "volume-0001.tar.gpg";
+    for wrong in [
+        change(name, "../volume-0001.tar.gpg"),
+        change(name, ".hidden.tar.gpg"),
+        change(name, ".tar.gpg"),
+        change(name, "data"),
+        change(name, ""),
+        change(name, "a b.tar.gpg"),
+        change("\"members\":1", "\"members\":2"),
+        change("\"content\":30", "\"content\":31"),
+        change("\"content\":30", "\"content\":18446744073709551615"),
+        change("\"server-name\"", "\"id\""),
+        change("\"volumes\"", "\"unknown\""),
+    ] {
+        assert!(
+            matches!(wrong, Err(FormatError::Malformed { .. })),
+            "{wrong:?}"
+        );
+    }
+    let more = change("\"volumes\"", "\"later\":[{\"a\":1}],\"volumes\"").unwrap();
+    assert_eq!(more.volumes, [holding(&members)]);
 }

@@ -1,0 +1,175 @@
+//! The blocks of a tar stream on their way from a source to a sink.
+
+use std::io::{self, Read, Write};
+
+use super::ArchiveError;
+use super::header::{self, Announced, BLOCK, Header};
+use super::member::{Member, Refusal};
+
+/// The longest name of a member, its NUL included: more than this no system call takes.
+const NAME_LIMIT: u64 = 4096;
+
+/// The two ends of a passing stream, and the headers that wait between them.
+///
+/// At most a header, a long name and a second header are held: 5 KiB and a half.
+pub(super) struct Stream<R, W> {
+    source: R,
+    sink: W,
+    bytes: u64,
+    held: Vec<u8>,
+}
+
+impl<R: Read, W: Write> Stream<R, W> {
+    pub(super) fn new(source: R, sink: W) -> Self {
+        Self {
+            source,
+            sink,
+            bytes: 0,
+            held: Vec::new(),
+        }
+    }
+
+    /// How many bytes have been read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Reads the headers of the next member, holds them back and judges them; `None` at the first block of the end mark.
+    pub(super) fn next(&mut self) -> Result<Option<Member>, ArchiveError> {
+        let mut long_name: Option<Vec<u8>> = None;
+        loop {
+            let mut block = [0; BLOCK];
+            self.fill(&mut block)?;
+            self.held.extend_from_slice(&block);
+            let name = || long_name.as_deref().unwrap_or(header::name(&block));
+            if block.iter().all(|byte| *byte == 0) {
+                return match &long_name {
+                    None => Ok(None),
+                    Some(name) => Err(refused(name, Refusal::Headless)),
+                };
+            }
+            let header = Header::read(&block).map_err(|refusal| refused(name(), refusal))?;
+            match header.announced {
+                Announced::Member(kind) => {
+                    let member = Member::judge(kind, name(), &header);
+                    return member.map(Some).map_err(|refusal| refused(name(), refusal));
+                }
+                Announced::LongName if long_name.is_some() => {
+                    return Err(refused(name(), Refusal::TwoNames));
+                }
+                Announced::LongName if header.size > NAME_LIMIT => {
+                    return Err(refused(name(), Refusal::LongName));
+                }
+                Announced::LongName => long_name = Some(self.long_name(header.size as usize)?),
+            }
+        }
+    }
+
+    /// Reads a long name, which stands in blocks of its own.
+    ///
+    /// It has to end in a NUL: `tar` does not look at its size, but reads on to the first one.
+    fn long_name(&mut self, size: usize) -> Result<Vec<u8>, ArchiveError> {
+        let mut name = vec![0; size.next_multiple_of(BLOCK)];
+        self.fill(&mut name)?;
+        self.held.extend_from_slice(&name);
+        name.truncate(size);
+        match name.pop() {
+            Some(0) => Ok(name),
+            Some(_) | None => Err(refused(&name, Refusal::Unreadable)),
+        }
+    }
+
+    /// Lets go of the headers that wait.
+    pub(super) fn release(&mut self) -> Result<(), ArchiveError> {
+        self.sink
+            .write_all(&self.held)
+            .map_err(ArchiveError::Sink)?;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// Passes on a member's content and the padding behind it; `each` is shown the content.
+    pub(super) fn content(
+        &mut self,
+        size: u64,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), ArchiveError> {
+        // A size fits into 63 bits, so this does not overflow.
+        let mut left = size.next_multiple_of(BLOCK as u64);
+        let mut content = size;
+        while left > 0 {
+            let most = buffer
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = self.read(&mut buffer[..most])?;
+            if read == 0 {
+                return Err(self.truncated());
+            }
+            let piece = &buffer[..read];
+            let shown = read.min(usize::try_from(content).unwrap_or(usize::MAX));
+            each(&piece[..shown]);
+            self.sink.write_all(piece).map_err(ArchiveError::Sink)?;
+            content -= shown as u64;
+            left -= read as u64;
+        }
+        Ok(())
+    }
+
+    /// Passes on what follows the first block of the end mark: a second one, and padding to the record.
+    pub(super) fn end(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        let mut zeros = 0;
+        loop {
+            let read = self.read(buffer)?;
+            if read == 0 {
+                break;
+            }
+            let padding = &buffer[..read];
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(ArchiveError::Trailing);
+            }
+            self.sink.write_all(padding).map_err(ArchiveError::Sink)?;
+            zeros += read;
+        }
+        if zeros < BLOCK {
+            return Err(self.truncated());
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..])? {
+                0 => return Err(self.truncated()),
+                read => filled += read,
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
+        loop {
+            match self.source.read(buffer) {
+                Ok(read) => {
+                    self.bytes += read as u64;
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) => return Err(ArchiveError::Read(error)),
+            }
+        }
+    }
+
+    fn truncated(&self) -> ArchiveError {
+        ArchiveError::Truncated { bytes: self.bytes }
+    }
+}
+
+/// The error for a member of this name.
+pub(super) fn refused(name: &[u8], refusal: Refusal) -> ArchiveError {
+    ArchiveError::Refused {
+        name: String::from_utf8_lossy(name).into_owned(),
+        refusal,
+    }
+}

@@ -1,0 +1,179 @@
+//! One volume on its way into staging: three stages at work at once, and the download beside them.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
+use super::admission::Admission;
+use super::{cause, download, joined};
+use crate::archive::{self, Kind};
+use crate::backup::format::{MemberDigest, Volume};
+use crate::backup::pipe::{PIECE, PipeReader, PipeWriter, broken, pipe};
+use crate::backup::{BackupId, Catalogue, Monitor, Place, RestoreError};
+use crate::openpgp::{self, Authenticated, Passphrase};
+use crate::pebble;
+
+/// See the same constant of the creating side.
+const DEADLINE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long `tar` may take to end after its last byte: it may still be writing to a slow disk.
+const ENDING: Duration = Duration::from_secs(15 * 60);
+
+/// The most that a member's headers and padding take in an archive.
+const PER_MEMBER: u64 = 16 * 1024;
+/// The most that the end of an archive takes: a whole record of tar's.
+const PER_ARCHIVE: u64 = 1024 * 1024;
+
+/// What all volumes are unpacked with.
+pub(super) struct Unpacking<'a> {
+    pub(super) client: &'a pebble::Client,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) passphrase: &'a Arc<Passphrase>,
+    pub(super) place: &'a Place,
+    pub(super) monitor: &'a Monitor,
+}
+
+/// A volume that has ended well, and is as the inventory says.
+pub(super) struct Unpacked {
+    pub(super) message: Authenticated,
+    /// Its members added to those before.
+    pub(super) digest: MemberDigest,
+    /// Plain files among them.
+    pub(super) files: u64,
+}
+
+impl Unpacking<'_> {
+    /// Unpacks a volume of backup `id` into a directory of the workload, which is there and empty.
+    pub(super) async fn unpack(
+        &self,
+        id: &BackupId,
+        volume: &Volume,
+        digest: MemberDigest,
+        into: &str,
+    ) -> Result<Unpacked, RestoreError> {
+        let key = Catalogue::key(id, &volume.name);
+        let (opened_out, opened) = pipe();
+        let (sealed_out, sealed) = pipe();
+        let (tar_out, tar_in) = pipe();
+        let passphrase = Arc::clone(self.passphrase);
+        let headers = volume.members.saturating_mul(PER_MEMBER);
+        let most = volume.content.saturating_add(headers);
+        let most = most.saturating_add(PER_ARCHIVE);
+        let admission = Admission::new(self.place, volume);
+        let opening =
+            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
+        let noting = tokio::task::spawn_blocking(move || note(opened, tar_out, admission, digest));
+        let (downloaded, opened, noted, extracted) = tokio::join!(
+            download(self.catalogue, &key, sealed_out),
+            joined(opening),
+            joined(noting),
+            self.extract(tar_in, into),
+        );
+        let (object, message, (digest, files)) = match (downloaded, opened, noted, extracted) {
+            (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
+            (downloaded, opened, noted, extracted) => {
+                return Err(cause([
+                    downloaded.err(),
+                    opened.err(),
+                    noted.err(),
+                    extracted.err(),
+                ]));
+            }
+        };
+        if object != (volume.size, volume.sha256.clone()) {
+            return Err(RestoreError::OtherObject(volume.name.clone()));
+        }
+        Ok(Unpacked {
+            message,
+            digest,
+            files,
+        })
+    }
+
+    /// Feeds `tar -x`. Its input ends only if everything before it ended well; otherwise it is killed first.
+    async fn extract(&self, mut pieces: PipeReader, into: &str) -> Result<(), RestoreError> {
+        let directory = format!("--directory={into}");
+        let command = [
+            "tar",
+            "--extract",
+            "--file=-",
+            "--preserve-permissions",
+            "--no-same-owner",
+            &directory,
+        ];
+        let exec = pebble::Exec::new(command)
+            .env("LC_ALL", "C")
+            .user(self.place.user_id, self.place.group_id)
+            .timeout(DEADLINE);
+        let started = self.client.exec(&exec).await;
+        let mut process = started.map_err(RestoreError::Unpack)?;
+        let Some(mut stdin) = process.stdin.take() else {
+            return Err(RestoreError::Stream(broken()));
+        };
+        let broke_off = loop {
+            match pieces.next().await {
+                Ok(Some(piece)) => {
+                    self.monitor.add(piece.len() as u64);
+                    if stdin.write_all(&piece).await.is_err() {
+                        // tar is gone; how it ended says why.
+                        break None;
+                    }
+                    pieces.give_back(piece);
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        if let Some(error) = broke_off {
+            // Killed before its input is closed: `tar` must not take a broken stream for the end of a good one.
+            if let Err(error) = process.kill().await {
+                tracing::warn!(%error, "tar may still run");
+            }
+            return Err(RestoreError::Stream(error));
+        }
+        stdin.end().await.map_err(RestoreError::Stream)?;
+        process
+            .wait(ENDING)
+            .await
+            .map(drop)
+            .map_err(RestoreError::Unpack)
+    }
+}
+
+/// Opens a volume as it passes; the plaintext ends well only after the message did.
+fn open(
+    source: PipeReader,
+    mut out: PipeWriter,
+    passphrase: &Passphrase,
+    most: u64,
+) -> Result<Authenticated, RestoreError> {
+    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    let mut opened = opened.at_most(most);
+    let mut buffer = vec![0; PIECE];
+    // An error of reading is repeated by `authenticate`, under its own name.
+    while let Ok(read @ 1..) = opened.read(&mut buffer) {
+        out.write_all(&buffer[..read])
+            .map_err(RestoreError::Stream)?;
+    }
+    let message = opened.authenticate().map_err(RestoreError::Open)?;
+    out.finish().map_err(RestoreError::Stream)?;
+    Ok(message)
+}
+
+/// Reads the archive as it passes, judges every member, and adds it to the digest; gives the number of files too.
+fn note(
+    source: PipeReader,
+    mut out: PipeWriter,
+    mut admission: Admission,
+    mut digest: MemberDigest,
+) -> Result<(MemberDigest, u64), RestoreError> {
+    let mut files = 0;
+    let admit = |member: &archive::Member| admission.admit(member);
+    archive::pass(source, &mut out, admit, |member| {
+        files += u64::from(member.kind == Kind::File);
+        digest.add(&member).map(drop)
+    })?;
+    out.finish().map_err(RestoreError::Stream)?;
+    Ok((digest, files))
+}
