@@ -111,6 +111,7 @@ fn ledger(here: &Path, backup: &str, inventory: u8) -> Ledger {
         started: jiff::Timestamp::UNIX_EPOCH,
         finished: jiff::Timestamp::UNIX_EPOCH,
         state: State::Finished,
+        server_name: "example.org".to_owned(),
         charm_version: "0.1.0".to_owned(),
         synapse_version: None,
         database: None,
