@@ -172,12 +172,12 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            blocked: set server_name: juju config synapse server_name=<domain>
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. Error Creating Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [s3-configuration-invalid]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. Error Restoring Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [s3-configuration-invalid]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. Missing backup_passphrase config option. Set one line: juju config synapse backup_passphrase=<passphrase>. Error Restoring Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. Nothing was changed, and Synapse was not stopped. [s3-configuration-invalid]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. access-key is missing; secret-key is missing; endpoint is missing, and so is region. Set access-key at the S3 integrator; set secret-key at the S3 integrator; set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]
     server_name never set
       status            blocked: set server_name: juju config synapse server_name=<domain>
       create-backup     Error Creating Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [synapse-never-started]
-      restore-backup    Error Restoring Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. [synapse-never-started]
+      restore-backup    Error Restoring Backup. There is no database on the volume: Synapse has never started here. Run juju config synapse server_name=<domain>, and wait until the unit is active. backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [synapse-never-started]
       register-user     Failed to register user. Synapse has never started here. Wait until the unit is active, then try again. [synapse-never-started]
     server_name https://example.org from the start
       status            blocked: server_name is invalid: "https://example.org" is a URL: leave out what stands before and behind the domain
@@ -195,7 +195,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            active
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. Nothing was changed, and Synapse was not stopped. [no-backup-relation]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
     no access-key
       status            blocked: Backup: S3 configuration is invalid: access-key is missing
@@ -240,25 +240,25 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>…
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. Nothing was changed, and Synapse was not stopped. [name-unresolved]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: host name store.invalid does not resolve: <the resolver's words>. Correct endpoint (or the model's proxy), or make store.invalid known to DNS. [name-unresolved]
     nobody listens
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect…
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). Nothing was changed, and Synapse was not stopped. [store-unreachable]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111). Correct endpoint, or open the way to it (port, firewall, proxy). [store-unreachable]
     store that never answers
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> did not answer in time to list the bucket
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. Nothing was changed, and Synapse was not stopped. [store-timed-out]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> did not answer in time to list the bucket. Check that the store is well and that endpoint is the right one. [store-timed-out]
     wrong secret-key
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> refuses the secret key
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. Nothing was changed, and Synapse was not stopped. [secret-key-wrong]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: http://<address> refuses the secret key. Correct secret-key at the S3 integrator. [secret-key-wrong]
     unknown access-key
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: http://<address> does not know the access key
@@ -267,7 +267,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: no trusted connection to https://<address>: its certificate comes…
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. Nothing was changed, and Synapse was not stopped. [tls-untrusted]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: no trusted connection to https://<address>: its certificate comes from an unknown issuer: client error (Connect): TLS handshake failed: invalid peer certificate: UnknownIssuer. Give the certificate of the store's authority as tls-ca-chain. [tls-untrusted]
     untrusted certificate, mended by tls-ca-chain
       status            active
@@ -278,7 +278,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            blocked: Backup: S3 bucket does not exist or cannot be accessed: failed to reach the bucket: bucket nobodys does not exist at http://<address>
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
       list-backups      Wrong S3 configuration on list backups action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
-      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
+      restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. Nothing was changed, and Synapse was not stopped. [bucket-missing]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. Failed to reach the bucket: bucket nobodys does not exist at http://<address>. Create bucket nobodys, or correct bucket at the S3 integrator. [bucket-missing]
     no passphrase
       status            active: Backup: juju config synapse backup_passphrase=<passphrase>
@@ -297,33 +297,33 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       create-backup     Missing backup_passphrase config option. The passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     wrong passphrase
       status            active
-      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Set backup_passphrase to the passphrase that the backup was made with. [decryption-failed]
+      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Set backup_passphrase to the passphrase that the backup was made with. Nothing was changed, and Synapse was not stopped. [decryption-failed]
     backup-id=backup-20260101000000000001
-      restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]
     backup-id=
-      restore-backup    backup-id is empty. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id is empty. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id is empty. list-backups shows which exist. [backup-not-found]
     backup-id=../x
-      restore-backup    backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
     backup-id=latest
-      restore-backup    backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
     backup-id=backup-2026/../../x
-      restore-backup    backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+      restore-backup    backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
     no backup-id
     backup under another name
-      restore-backup    Error Restoring Backup. Failed to read the manifest of backup-20260101000000000002: manifest in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. [backup-unreadable]
+      restore-backup    Error Restoring Backup. Failed to read the manifest of backup-20260101000000000002: manifest in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-unreadable]
     backup under another name, manifest adapted
-      restore-backup    Error Restoring Backup. Inventory in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. [backup-unreadable]
+      restore-backup    Error Restoring Backup. Inventory in the place of backup-20260101000000000002 says that it belongs to <kept>. Restore another one: list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-unreadable]
     not the leader
       create-backup     This unit is not the leader. Run it there: juju run synapse/leader create-backup. [not-leader]
-      restore-backup    This unit is not the leader. Run it there: juju run synapse/leader restore-backup. [not-leader]
+      restore-backup    This unit is not the leader. Run it there: juju run synapse/leader restore-backup. Nothing was changed, and Synapse was not stopped. [not-leader]
       delete-backup     This unit is not the leader. Run it there: juju run synapse/leader delete-backup. [not-leader]
     container killed
       create-backup     Error Creating Backup. The container synapse is not ready. Wait until the unit is active, then try again. [container-not-ready]
-      restore-backup    Error Restoring Backup. The container synapse is not ready. Wait until the unit is active, then try again. [container-not-ready]
+      restore-backup    Error Restoring Backup. The container synapse is not ready. Wait until the unit is active, then try again. Other units have data of their own: synapse/1. Run juju scale-application synapse 1, or add force=other-units to leave them as they are. Nothing was changed, and Synapse was not stopped. [container-not-ready]
     "#);
 }

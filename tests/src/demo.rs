@@ -225,11 +225,8 @@ impl<'a> Story<'a> {
         expect(&plan, "result: ready")?;
         let answer = self.juju(&words)?;
         expect(&answer, "result: correct")?;
-        self.world.wait_for_status(
-            UNIT,
-            "active",
-            &format!("restored {id}, undo possible until"),
-        )?;
+        self.world.wait_for_status(UNIT, "active", "")?;
+        self.juju(&["status"])?;
         homeserver.wait_healthy(START)?;
 
         self.head("The same user, the same messages, the same picture");

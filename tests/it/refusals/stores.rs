@@ -152,7 +152,7 @@ pub(super) fn no_space(scene: &mut Scene, small: &SmallVolume, id: &str) {
     insta::assert_snapshot!(&told[told.rfind("no room").unwrap()..], @r"
     no room on the data volume
       create-backup     Error Creating Backup. The copy of the database needs <bytes> bytes on the data volume, and <bytes> are free. Give the storage data more room. [no-space]
-      restore-backup    Error Restoring Backup. Staging needs <bytes> bytes on the data volume, and <bytes> are free. Give the storage data more room. [no-space]
+      restore-backup    Error Restoring Backup. Staging needs <bytes> bytes on the data volume, and <bytes> are free. Give the storage data more room, or free what an earlier restore replaced: confirm-restore. Nothing was changed, and Synapse was not stopped. [no-space]
     ");
     scene.told.truncate(before);
 }
