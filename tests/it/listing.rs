@@ -127,10 +127,7 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
             &manifest.replace(&id, &other),
         );
     }
-    lay(
-        "backup-20260103000000000001/manifest.json",
-        &manifest[..1],
-    );
+    lay("backup-20260103000000000001/manifest.json", &manifest[..1]);
     lay("backup-20260103000000000002/manifest.json", &manifest);
     let other = "backup-20260103000000000003";
     let future = manifest
