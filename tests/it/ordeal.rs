@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use harness::ordeal::{Deed, Outcome, Point, Scene, Which, plan};
+use harness::ordeal::{Outcome, Point, Scene, plan};
 
 /// Goes through points and tells how long each took.
 fn suffer(scene: &Scene, points: &[Point]) {

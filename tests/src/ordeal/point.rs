@@ -114,9 +114,10 @@ impl Point {
         let mut seen = 0;
         match &self.when {
             When::Gate { passed, given, .. } => {
-                let effect = given.map_or(Effect::Stall, Effect::StallBody);
-                let stall = Fault::on(Operation::GetObject, effect);
-                scene.store()?.order(stall.after(*passed).always());
+                let effect = given.map_or(Effect::Hold, Effect::HoldBody);
+                let hold = Fault::on(Operation::GetObject, effect);
+                // Only this one: what the charm asks anew shall be answered.
+                scene.store()?.order(hold.after(*passed));
                 seen = scene.store()?.calls(Operation::GetObject) + passed + 1;
             }
             When::Step(step) => {
@@ -178,9 +179,7 @@ impl Point {
             world.trap(UNIT, &step.trap(What::Kill))?;
         }
         // A hook that is killed is tried again with the next.
-        world
-            .juju(&["lever", "hook", UNIT, "update-status"])?
-            .success()?;
+        scene.hook("update-status")?;
         world.untrap(UNIT)
     }
 }

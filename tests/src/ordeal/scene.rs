@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use crate::deadline::{Deadline, Look};
 use crate::demo::Story;
 use crate::matrix::{Diary, Homeserver, picture};
 use crate::s3::Server;
@@ -156,8 +157,8 @@ impl Scene {
     ///
     /// Tells which of the two it is.
     pub fn is_whole(&self) -> Result<Which> {
-        self.world.wait_for_status(UNIT, "active", "")?;
         self.homeserver.wait_healthy(START)?;
+        self.wait_active()?;
         let content = self.world.content(UNIT)?;
         let which = match &content {
             content if *content == self.before.content => Which::Before,
@@ -176,6 +177,24 @@ impl Scene {
             .context("anna's session is lost")?;
         self.nothing_lies_about()?;
         Ok(which)
+    }
+
+    /// Waits for an active status, as an admin does: it is looked after by hooks that Juju sends every few minutes.
+    fn wait_active(&self) -> Result<()> {
+        Deadline::after(START).wait_for("an active status", || {
+            let status = self.world.status(UNIT)?;
+            if status == "active" || status.starts_with("active: ") {
+                return Ok(Look::Done(()));
+            }
+            self.hook("update-status")?;
+            Ok(Look::NotYet(status))
+        })
+    }
+
+    /// Lets Juju send a hook.
+    pub(super) fn hook(&self, name: &str) -> Result<()> {
+        let sent = self.world.juju(&["lever", "hook", UNIT, name])?;
+        sent.success().map(drop)
     }
 
     /// In the charm's private directory lies nothing of an unfinished restore, and no key or secret in an unknown place.

@@ -14,6 +14,7 @@ use hyper::{Request, Response, StatusCode};
 use s3s::service::S3Service;
 
 use super::faults::{Effect, Faults};
+use super::held::held;
 use super::requests::Operation;
 use super::shelf::Shelf;
 
@@ -83,6 +84,14 @@ pub(super) async fn answer(
             let answer = finished(carry_out(&service, request).await?).await?;
             shelf.shorten(&path);
             Ok(answer)
+        }
+        Some(Effect::Hold) => {
+            faults.released().await;
+            carry_out(&service, request).await
+        }
+        Some(Effect::HoldBody(after)) => {
+            let release = faults.released();
+            Ok(held(carry_out(&service, request).await?, after, release))
         }
     }
 }

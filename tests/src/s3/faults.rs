@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
+use tokio::sync::watch;
 
+use super::held::Release;
 use super::requests::Operation;
 
 /// An order: which calls shall go wrong, and how.
@@ -49,6 +51,10 @@ pub enum Effect {
     Forget,
     /// The call is carried out and answered well, and then its object loses its last byte.
     Shorten,
+    /// Nothing is done until the orders are taken back; then all goes well.
+    Hold,
+    /// The answer's body stops after so many bytes, and goes on when the orders are taken back.
+    HoldBody(u64),
 }
 
 impl Fault {
@@ -122,6 +128,7 @@ struct State {
     orders: Vec<Fault>,
     calls: BTreeMap<Operation, usize>,
     heads: BTreeMap<Operation, HeaderMap>,
+    cleared: watch::Sender<()>,
 }
 
 impl Faults {
@@ -134,11 +141,17 @@ impl Faults {
     }
 
     pub(super) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .orders
-            .clear();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.orders.clear();
+        state.cleared.send_replace(());
+    }
+
+    /// Ends when the orders are taken back the next time.
+    pub(super) fn released(&self) -> Release {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cleared = state.cleared.subscribe();
+        // The sender lives as long as the server.
+        Box::pin(async move { drop(cleared.changed().await) })
     }
 
     pub(super) fn calls(&self, operation: Operation) -> usize {
