@@ -5,6 +5,7 @@ mod charm_archive;
 mod dispatch;
 mod floors;
 mod hook_tools;
+mod hostile;
 mod juju_cli;
 mod kills;
 mod listing;

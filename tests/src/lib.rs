@@ -6,6 +6,7 @@ pub mod bench;
 pub mod charm_archive;
 pub mod deadline;
 pub mod demo;
+pub mod forge;
 pub mod juju;
 pub mod matrix;
 pub mod ordeal;

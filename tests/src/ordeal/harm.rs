@@ -4,7 +4,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use super::scene::{Scene, UNIT};
-use crate::s3::{Effect, Fault, Operation};
+use crate::s3::{Effect, Fault, Operation, Server};
 use crate::world::Trapped;
 
 /// What dies, or what is no longer there.
@@ -77,20 +77,26 @@ impl Harm {
             Self::Synapse => world.kill_synapse(UNIT).map(drop),
             Self::Pebble => world.kill_pebble(UNIT),
             Self::Pod => world.kill_pod(UNIT),
-            Self::Store => {
-                let store = scene.store()?;
-                for operation in [
-                    Operation::GetObject,
-                    Operation::HeadObject,
-                    Operation::ListObjects,
-                    Operation::PutObject,
-                ] {
-                    store.order(Fault::on(operation, Effect::Drop).always());
-                }
-                Ok(())
-            }
-            // The trap itself did it.
-            Self::Full | Self::ReadOnly => Ok(()),
+            // The trap or the gate did it.
+            Self::Full | Self::ReadOnly | Self::Store => Ok(()),
+        }
+    }
+
+    /// Lets the S3 server answer nothing any more: from this order on, or after so many objects and so many bytes of the next.
+    pub(super) fn end_store(store: &Server, passed: usize, given: Option<u64>) {
+        let mut passed = passed;
+        if let Some(bytes) = given {
+            store.order(Fault::on(Operation::GetObject, Effect::Cut(bytes)).after(passed));
+            passed = 0;
+        }
+        let gone = |operation| Fault::on(operation, Effect::Drop).always();
+        store.order(gone(Operation::GetObject).after(passed));
+        for operation in [
+            Operation::HeadObject,
+            Operation::ListObjects,
+            Operation::PutObject,
+        ] {
+            store.order(gone(operation).after(passed));
         }
     }
 }

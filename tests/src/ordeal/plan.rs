@@ -2,39 +2,64 @@
 
 use super::harm::Harm;
 use super::point::{Deed, Point, When};
-use crate::trap::Recording;
+use crate::trap::{Recording, Step};
 
 /// A file that is there as long as a restore could be finished or undone.
 const JOURNAL: &str = "/journal.json";
 /// Half of the volume that the charm downloads.
 const HALF: u64 = 600 << 10;
 
-/// Moments before anything is stopped: the charm waits for the manifest, the inventory, the volume.
-pub fn gates() -> Vec<Point> {
-    let gates = [
-        ("manifest", 0, None),
-        ("inventory", 1, None),
-        ("volume", 2, None),
-        ("volume", 2, Some(HALF)),
-    ];
-    let gate = |(object, passed, given)| When::Gate {
+/// Moments before anything is stopped: the charm waits for the manifest, the inventory, the volume, the rest of the volume.
+fn moments() -> [When; 4] {
+    let gate = |object, passed, given| When::Gate {
         object,
         passed,
         given,
     };
+    [
+        gate("manifest", 0, None),
+        gate("inventory", 1, None),
+        gate("volume", 2, None),
+        gate("volume", 2, Some(HALF)),
+    ]
+}
+
+/// All that can happen while the charm waits for the S3 server.
+pub fn gates() -> Vec<Point> {
     let everywhere = [
         Harm::Kill,
+        Harm::Terminate,
         Harm::TerminateAndKill,
-        Harm::Pod,
-        Harm::Pebble,
         Harm::Synapse,
+        Harm::Pebble,
+        Harm::Pod,
+        Harm::Store,
     ];
     let mut points = Vec::new();
-    for moment in gates {
-        points.extend(everywhere.map(|harm| Point::new(gate(moment), harm)));
+    for moment in moments() {
+        points.extend(everywhere.map(|harm| Point::new(moment.clone(), harm)));
     }
-    points.push(Point::new(gate(gates[3]), Harm::Tar));
+    let [.., half] = moments();
+    points.push(Point::new(half, Harm::Tar));
     points
+}
+
+/// One of them for each moment, and one for each harm.
+pub fn some_gates() -> Vec<Point> {
+    let [manifest, inventory, volume, half] = moments();
+    [
+        (manifest, Harm::Kill),
+        (inventory.clone(), Harm::Pod),
+        (inventory, Harm::Store),
+        (volume.clone(), Harm::TerminateAndKill),
+        (volume, Harm::Synapse),
+        (half.clone(), Harm::Tar),
+        (half.clone(), Harm::Pebble),
+        (half.clone(), Harm::Terminate),
+        (half, Harm::Store),
+    ]
+    .map(|(when, harm)| Point::new(when, harm))
+    .into()
 }
 
 /// The calls before the journal appears: what the charm does to the disk in checking and staging.
@@ -49,8 +74,39 @@ pub fn from_the_journal_on(deed: Deed, recording: &Recording) -> Vec<Point> {
     each(deed, recording.from(JOURNAL))
 }
 
+/// All calls of an action.
+pub fn every_call(deed: Deed, recording: &Recording) -> Vec<Point> {
+    each(deed, &recording.steps)
+}
+
+/// Killed in the middle of the swap, and once more while what was found is mended: at so many calls of the mending.
+pub fn twice(restore: &Recording, mending: &Recording, wanted: usize) -> Vec<Point> {
+    let Some(middle) = middle(restore) else {
+        return Vec::new();
+    };
+    let killed = |again: &Step| Point {
+        again: Some(again.clone()),
+        ..Point::new(When::Step(middle.clone()), Harm::Kill)
+    };
+    let calls = mending
+        .from(JOURNAL)
+        .iter()
+        .filter(|step| step.is_ours_alone());
+    let points: Vec<Point> = calls.map(killed).collect();
+    some_of(points, wanted)
+}
+
+/// The call in the middle of a restore's swap: the middle one of its renames from the journal on.
+pub(super) fn middle(restore: &Recording) -> Option<&Step> {
+    let renames = restore.from(JOURNAL).iter();
+    let renames: Vec<&Step> = renames
+        .filter(|step| step.call.starts_with("rename"))
+        .collect();
+    renames.get(renames.len() / 2).copied()
+}
+
 /// Each call that only the charm makes: killed there, and one other harm, so that over all calls each harm has its turns.
-fn each(deed: Deed, steps: &[crate::trap::Step]) -> Vec<Point> {
+fn each(deed: Deed, steps: &[Step]) -> Vec<Point> {
     let steps = steps.iter().filter(|step| step.is_ours_alone());
     let mut others = Harm::AT_CALLS.iter().skip(1).cycle();
     let mut points = Vec::new();
@@ -62,17 +118,19 @@ fn each(deed: Deed, steps: &[crate::trap::Step]) -> Vec<Point> {
     points
 }
 
-/// So many of these points, spread over all of them.
-pub fn some_of(points: Vec<Point>, wanted: usize) -> Vec<Point> {
+/// So many of these points, spread over all of them: at one call the killing, at the next the other harm.
+pub fn some_of(mut points: Vec<Point>, wanted: usize) -> Vec<Point> {
     let all = points.len();
-    let chosen = |at: &usize| {
-        // The first is taken, and whenever another of the wanted falls due.
-        *at == 0 || at * wanted / all != (at - 1) * wanted / all
-    };
-    let points = points.into_iter().enumerate();
+    if all <= wanted {
+        return points;
+    }
+    let chosen: Vec<usize> = (0..wanted)
+        .map(|turn| turn * all / wanted / 2 * 2 + turn % 2)
+        .collect();
+    let mut at = 0;
+    points.retain(|_| {
+        at += 1;
+        chosen.contains(&(at - 1))
+    });
     points
-        .filter(|(at, _)| chosen(at))
-        .map(|(_, point)| point)
-        .take(wanted)
-        .collect()
 }

@@ -59,6 +59,17 @@ pub enum Outcome {
     Missed,
 }
 
+impl Deed {
+    /// The action.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Restore => "restore-backup",
+            Self::Rollback => "rollback-restore",
+            Self::Confirm => "confirm-restore",
+        }
+    }
+}
+
 impl Point {
     /// A point of a restore.
     pub fn new(when: When, harm: Harm) -> Self {
@@ -75,6 +86,14 @@ impl Point {
     #[must_use]
     pub fn of(self, deed: Deed) -> Self {
         Self { deed, ..self }
+    }
+
+    /// Whether a good run may be over before this moment: how much there is to remove depends on what lay there before.
+    pub fn may_be_missed(&self) -> bool {
+        match &self.when {
+            When::Gate { .. } => false,
+            When::Step(step) => step.call.starts_with("unlink") || step.call == "rmdir",
+        }
     }
 
     /// Goes through it, and through a restore with nothing in its way afterwards.
@@ -113,6 +132,9 @@ impl Point {
         let world = &scene.world;
         let mut seen = 0;
         match &self.when {
+            When::Gate { passed, given, .. } if self.harm == Harm::Store => {
+                Harm::end_store(scene.store()?, *passed, *given);
+            }
             When::Gate { passed, given, .. } => {
                 let effect = given.map_or(Effect::Hold, Effect::HoldBody);
                 let hold = Fault::on(Operation::GetObject, effect);
@@ -138,11 +160,15 @@ impl Point {
         let restore = scene.restore_words(Which::Before);
         let words: Vec<&str> = match self.deed {
             Deed::Restore => restore.iter().map(String::as_str).collect(),
-            Deed::Rollback => vec!["rollback-restore"],
-            Deed::Confirm => vec!["confirm-restore"],
+            Deed::Rollback | Deed::Confirm => vec![self.deed.action()],
         };
         let task = world.begin(UNIT, &words)?;
         let trapped = match &self.when {
+            When::Gate { .. } if self.harm == Harm::Store => {
+                let ended = world.wait_for_task(task)?;
+                scene.store()?.clear_faults();
+                return Ok(Some(ended));
+            }
             When::Gate { .. } => {
                 let store = scene.store()?;
                 let there = || Ok(store.calls(Operation::GetObject) >= seen);
@@ -158,18 +184,14 @@ impl Point {
             },
         };
         self.harm.strike(scene, trapped.as_ref(), task)?;
-        if self.harm != Harm::Store {
-            scene.store()?.clear_faults();
-        }
+        scene.store()?.clear_faults();
         if let Some(trapped) = &trapped {
             trapped.resume()?;
         }
         if self.harm.takes_the_pod() {
             world.revive_pod(UNIT)?;
         }
-        let ended = world.wait_for_task(task)?;
-        scene.store()?.clear_faults();
-        Ok(Some(ended))
+        world.wait_for_task(task).map(Some)
     }
 
     /// What Juju does by itself in the next minutes.
@@ -186,11 +208,7 @@ impl Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let deed = match self.deed {
-            Deed::Restore => "restore",
-            Deed::Rollback => "rollback",
-            Deed::Confirm => "confirm",
-        };
+        let deed = self.deed.action();
         write!(formatter, "{deed}: {} at {}", self.harm, self.when)?;
         match &self.again {
             Some(step) => write!(formatter, ", then killed in mending at {step}"),

@@ -3,18 +3,19 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use super::plan;
 use crate::deadline::{Deadline, Look};
-use crate::demo::Story;
+use crate::demo::{self, Story};
 use crate::matrix::{Diary, Homeserver, picture};
 use crate::s3::Server;
-use crate::trap::{Recording, Trap};
+use crate::trap::{Recording, Trap, What};
 use crate::world::{Content, World};
 
 /// The unit that all of it happens to.
@@ -112,6 +113,21 @@ impl Scene {
         }
     }
 
+    /// The name of a side's backup.
+    pub fn id(&self, which: Which) -> &str {
+        &self.side(which).id
+    }
+
+    /// The directory of the bucket that holds the backups.
+    pub fn shelf(&self) -> PathBuf {
+        self.world.store().bucket().join(demo::SERVER)
+    }
+
+    /// What the backups are sealed with.
+    pub fn passphrase(&self) -> &'static str {
+        demo::PASSPHRASE
+    }
+
     /// The words that restore one of the sides.
     pub fn restore_words(&self, which: Which) -> [String; 2] {
         let id = &self.side(which).id;
@@ -151,6 +167,23 @@ impl Scene {
         self.world.trap(UNIT, &Trap::record())?;
         self.act(words)?;
         self.world.recording(UNIT)
+    }
+
+    /// Kills a restore in the middle of its swap, and notes the calls of the hook that mends what it finds.
+    pub fn record_mending(&self, restore: &Recording) -> Result<Recording> {
+        let middle = plan::middle(restore).context("nothing is swapped in this recording")?;
+        self.world.trap(UNIT, &middle.trap(What::Kill))?;
+        let words = self.restore_words(Which::Before);
+        let task = self.world.begin(UNIT, &[&words[0], &words[1]])?;
+        let trapped = self.world.trapped(UNIT)?;
+        trapped.context("the restore was never in the middle of its swap")?;
+        let _ = self.world.wait_for_task(task)?.failure()?;
+        self.world.trap(UNIT, &Trap::record())?;
+        self.hook("update-status")?;
+        let recording = self.world.recording(UNIT)?;
+        self.is_whole()?;
+        self.restore(Which::After)?;
+        Ok(recording)
     }
 
     /// What holds whatever happened: the server is wholly the one or wholly the other, it runs, and nothing lies about.

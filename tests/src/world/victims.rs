@@ -3,23 +3,29 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use super::World;
 use super::unit::processes_in;
+use crate::deadline::{Deadline, Look};
 use crate::pod::Process;
 
 /// How long a killed process may take to be gone.
 const SOON: Duration = Duration::from_secs(20);
 
 impl World {
-    /// Kills the `tar` that runs in a unit's workload: there is exactly one.
+    /// Kills the `tar` in a unit's workload, which may be about to begin.
     pub fn kill_tar(&self, unit: &str) -> Result<()> {
         let workload = self.workload(unit)?;
-        let found = processes_in(workload, |line| line.split('\0').next() == Some("tar"))?;
-        ensure!(found.len() == 1, "{} processes of tar run", found.len());
-        end(Process::of(found[0])?)
+        let tar = Deadline::after(SOON).wait_for("tar to run", || {
+            let found = processes_in(workload, |line| line.split('\0').next() == Some("tar"))?;
+            Ok(match found[..] {
+                [id] => Look::Done(id),
+                _ => Look::NotYet(format!("{} of them", found.len())),
+            })
+        })?;
+        end(Process::of(tar)?)
     }
 
     /// Kills the Synapse that runs in a unit's workload, if one does; tells whether one did. Pebble starts it again.
