@@ -171,18 +171,6 @@ fn collect(directory: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
-/// A forger at work beside a server.
-fn workshop(scene: &Scene) -> Forge {
-    let home = scene.world().path("forge");
-    Forge::open(
-        &home,
-        &scene.shelf(),
-        scene.id(Which::Before),
-        scene.passphrase(),
-    )
-    .unwrap()
-}
-
 /// Restores a forged backup: refused, and nothing is as it was not before.
 fn refuse(scene: &Scene, what: &str, id: &str, needed: &str) {
     let (synapse, before) = (scene.world().synapse(UNIT).unwrap(), names(scene));
@@ -206,7 +194,7 @@ fn refuse(scene: &Scene, what: &str, id: &str, needed: &str) {
 #[test]
 fn forged_members_are_refused_by_name_and_nothing_happens() {
     let scene = Scene::deploy().unwrap();
-    let mut forge = workshop(&scene);
+    let mut forge = scene.forge().unwrap();
     for (what, needed, members) in corpus() {
         let id = forge.with(&members).unwrap();
         refuse(&scene, what, &id, needed);
@@ -228,7 +216,7 @@ fn forged_members_are_refused_by_name_and_nothing_happens() {
 #[ignore = "needs a reader that knows the selection"]
 fn members_outside_the_selection_are_refused_by_name_and_nothing_happens() {
     let scene = Scene::deploy().unwrap();
-    let mut forge = workshop(&scene);
+    let mut forge = scene.forge().unwrap();
     for (what, needed, members) in corpus_of_the_selection() {
         let id = forge.with(&members).unwrap();
         refuse(&scene, what, &id, needed);
@@ -240,7 +228,7 @@ fn members_outside_the_selection_are_refused_by_name_and_nothing_happens() {
 #[test]
 fn documents_that_lie_are_refused_and_nothing_happens() {
     let scene = Scene::deploy().unwrap();
-    let mut forge = workshop(&scene);
+    let mut forge = scene.forge().unwrap();
     let id = forge
         .lying(|said| said.inventory["server-name"] = "other.example".into())
         .unwrap();

@@ -2,6 +2,7 @@
 
 mod agent;
 mod charm_archive;
+mod damage;
 mod dispatch;
 mod floors;
 mod hook_tools;

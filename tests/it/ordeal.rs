@@ -46,8 +46,13 @@ fn whatever_dies_in_the_swap_the_server_is_the_one_or_the_other() {
     scene.restore(Which::After).unwrap();
     let restore = scene.record_restore().unwrap();
     scene.restore(Which::After).unwrap();
+    suffer(
+        &scene,
+        &plan::some_of(plan::before_the_journal(&restore), 2),
+    );
     let points = plan::from_the_journal_on(Deed::Restore, &restore);
-    suffer(&scene, &plan::some_of(points, 10));
+    suffer(&scene, &plan::some_of(points, 8));
+    suffer(&scene, &plan::waiting(Deed::Restore, &restore, 3));
     suffer(
         &scene,
         &plan::twice(&restore, &scene.record_mending(&restore).unwrap(), 2),

@@ -12,11 +12,15 @@
 //!   plan       all points: the calls are not written down anywhere, a good run is recorded and each of its calls is one
 //! ```
 
+mod damage;
 mod harm;
 pub mod plan;
 mod point;
 mod scene;
+mod soak;
 
+pub use self::damage::{Damage, Damaged};
 pub use self::harm::Harm;
 pub use self::point::{Deed, Outcome, Point, When};
 pub use self::scene::{Scene, Which};
+pub use self::soak::Soak;

@@ -44,6 +44,16 @@ impl Harm {
         Self::Pebble,
     ];
 
+    /// What can be done while the charm waits for something.
+    pub const WHILE_WAITING: [Self; 6] = [
+        Self::Synapse,
+        Self::Kill,
+        Self::Pebble,
+        Self::Pod,
+        Self::Terminate,
+        Self::TerminateAndKill,
+    ];
+
     /// Whether Juju will find a lost pod.
     pub(super) fn takes_the_pod(self) -> bool {
         self == Self::Pod

@@ -64,14 +64,35 @@ pub fn some_gates() -> Vec<Point> {
 
 /// The calls before the journal appears: what the charm does to the disk in checking and staging.
 pub fn before_the_journal(recording: &Recording) -> Vec<Point> {
-    let journal = recording.from(JOURNAL).len();
-    let before = &recording.steps[..recording.steps.len() - journal];
-    each(Deed::Restore, before)
+    match recording.from(JOURNAL).len() {
+        0 => Vec::new(),
+        journal => each(
+            Deed::Restore,
+            &recording.steps[..recording.steps.len() - journal],
+        ),
+    }
 }
 
 /// All calls from the moment on at which the journal appears.
 pub fn from_the_journal_on(deed: Deed, recording: &Recording) -> Vec<Point> {
     each(deed, recording.from(JOURNAL))
+}
+
+/// Moments at which the charm waits for something, spread over all of the time from the journal on: above all for the
+/// service to stop, to start and to be healthy. What dies then is one or the other in turn.
+pub fn waiting(deed: Deed, recording: &Recording, wanted: usize) -> Vec<Point> {
+    let Some(first) = recording.from(JOURNAL).first() else {
+        return Vec::new();
+    };
+    let ticks = recording.ticks_from(first);
+    let mut harms = Harm::WHILE_WAITING.iter().cycle();
+    let points = ticks.iter().step_by((ticks.len() / wanted.max(1)).max(1));
+    let points = points
+        .take(wanted)
+        .filter_map(|tick| Some((tick, *harms.next()?)));
+    points
+        .map(|(tick, harm)| Point::new(When::Step(tick.clone()), harm).of(deed))
+        .collect()
 }
 
 /// All calls of an action.

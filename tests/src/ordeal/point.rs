@@ -88,11 +88,14 @@ impl Point {
         Self { deed, ..self }
     }
 
-    /// Whether a good run may be over before this moment: how much there is to remove depends on what lay there before.
+    /// Whether a good run may be over before this moment: how much there is to remove depends on what lay
+    /// there before, and how often the charm waits on how soon it is answered.
     pub fn may_be_missed(&self) -> bool {
         match &self.when {
             When::Gate { .. } => false,
-            When::Step(step) => step.call.starts_with("unlink") || step.call == "rmdir",
+            When::Step(step) => {
+                step.is_a_tick() || step.call.starts_with("unlink") || step.call == "rmdir"
+            }
         }
     }
 

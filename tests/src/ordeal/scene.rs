@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::plan;
 use crate::deadline::{Deadline, Look};
 use crate::demo::{self, Story};
+use crate::forge::Forge;
 use crate::matrix::{Diary, Homeserver, picture};
 use crate::s3::Server;
 use crate::trap::{Recording, Trap, What};
@@ -123,9 +124,15 @@ impl Scene {
         self.world.store().bucket().join(demo::SERVER)
     }
 
-    /// What the backups are sealed with.
-    pub fn passphrase(&self) -> &'static str {
-        demo::PASSPHRASE
+    /// A forger at work beside the server, with the backup of what was before in his hands.
+    pub fn forge(&self) -> Result<Forge> {
+        let home = self.world.path("forge");
+        Forge::open(
+            &home,
+            &self.shelf(),
+            self.id(Which::Before),
+            demo::PASSPHRASE,
+        )
     }
 
     /// The words that restore one of the sides.

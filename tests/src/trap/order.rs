@@ -3,10 +3,11 @@
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// The calls that a recording notes: those that change what lies on a disk, and those by which processes are told apart.
+/// The calls that a recording notes: those that change what lies on a disk, those by which processes are told apart, and
+/// those in which the charm waits for what happens next, which are its clock.
 const NOTED: &str = "execve,rename,renameat,renameat2,mkdir,mkdirat,rmdir,unlink,unlinkat,link,linkat,symlink,symlinkat,\
                      open,openat,creat,fsync,fdatasync,syncfs,sync,ftruncate,truncate,chmod,fchmod,fchmodat,chown,fchown,fchownat,\
-                     lchown,write,pwrite64";
+                     lchown,write,pwrite64,epoll_wait,epoll_pwait";
 
 /// A kind of call that changes what lies on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

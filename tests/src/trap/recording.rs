@@ -12,6 +12,8 @@ pub struct Recording {
     pub process: Option<i32>,
     /// The calls.
     pub steps: Vec<Step>,
+    /// The calls in which the charm waited for what happens next: they come all the time, in about the same number.
+    pub ticks: Vec<Step>,
     /// Signals that it got and that stopped it, as in `SIGTERM`.
     pub signals: Vec<String>,
     /// How it ended, as in `exited with 0` or `killed by SIGKILL`; `None` while it lives.
@@ -32,6 +34,8 @@ pub struct Step {
     /// Whether an error was put in its place.
     pub injected: bool,
     thread: i32,
+    /// Its place among all calls.
+    place: usize,
 }
 
 impl Recording {
@@ -50,7 +54,8 @@ impl Recording {
             ..Self::default()
         };
         let mut counts: BTreeMap<(i32, &str), usize> = BTreeMap::new();
-        for (thread, text) in lines().filter(|(thread, _)| !programs.contains(thread)) {
+        let ours = lines().filter(|(thread, _)| !programs.contains(thread));
+        for (place, (thread, text)) in ours.enumerate() {
             if let Some(end) = text
                 .strip_prefix("+++ ")
                 .map(|text| text.trim_end_matches(" +++"))
@@ -81,8 +86,13 @@ impl Recording {
                     },
                     injected: rest.contains("(INJECTED)"),
                     thread,
+                    place,
                 };
-                if changes(&step, rest) {
+                if call.starts_with("epoll_") {
+                    if Some(thread) == first {
+                        recording.ticks.push(step);
+                    }
+                } else if changes(&step, rest) {
                     recording.steps.push(step);
                 }
             }
@@ -113,7 +123,14 @@ impl Recording {
             (_, None) => self.steps.iter().any(|step| step.injected),
         };
         let met = |step: &&Step| trap.counts(&step.call, step.nth);
-        self.steps.iter().find(met).filter(|_| there)
+        let mut calls = self.steps.iter().chain(&self.ticks);
+        calls.find(met).filter(|_| there)
+    }
+
+    /// The waiting from a call on.
+    pub fn ticks_from(&self, step: &Step) -> &[Step] {
+        let first = self.ticks.partition_point(|tick| tick.place < step.place);
+        &self.ticks[first..]
     }
 
     /// The first call that names a path with this text in it, and all that come after.
@@ -130,6 +147,11 @@ impl Step {
         Trap::at(what, &self.call, self.nth)
     }
 
+    /// Whether it is one in which the charm waits, of which no two runs make the same number.
+    pub fn is_a_tick(&self) -> bool {
+        self.call.starts_with("epoll_")
+    }
+
     /// Whether no hook tool makes such calls, so that a trap at it strikes the charm and nobody else.
     pub fn is_ours_alone(&self) -> bool {
         !["open", "openat", "write", "pwrite64", "execve"].contains(&self.call.as_str())
@@ -138,7 +160,10 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.call, self.paths.join(" -> "))
+        match self.is_a_tick() {
+            true => write!(formatter, "tick {}", self.nth),
+            false => write!(formatter, "{} {}", self.call, self.paths.join(" -> ")),
+        }
     }
 }
 
