@@ -63,6 +63,19 @@ fn whatever_dies_in_the_swap_the_server_is_the_one_or_the_other() {
 
 #[test]
 #[ignore = "needs the journal"]
+fn volume_that_fills_up_in_a_restore_leaves_the_one_or_the_other() {
+    let Some(scene) = Scene::deploy_on_a_small_volume().unwrap() else {
+        return;
+    };
+    scene.restore(Which::After).unwrap();
+    let recording = scene.record_restore().unwrap();
+    scene.restore(Which::After).unwrap();
+    suffer(&scene, &plan::full(&recording));
+    scene.finish().unwrap();
+}
+
+#[test]
+#[ignore = "needs the journal"]
 fn whatever_dies_on_the_way_back_the_server_is_the_one_or_the_other() {
     let scene = Scene::deploy().unwrap();
     for (deed, wanted) in [(Deed::Rollback, 4), (Deed::Confirm, 2)] {

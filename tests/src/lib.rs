@@ -14,5 +14,6 @@ pub mod parts;
 pub mod pebble;
 pub mod pod;
 pub mod s3;
+pub mod small_volume;
 pub mod trap;
 pub mod world;

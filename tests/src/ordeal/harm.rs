@@ -28,6 +28,8 @@ pub enum Harm {
     Store,
     /// Room on the disk: the call fails.
     Full,
+    /// All room on the volume, until the action has ended: all who write to it fail.
+    Room,
     /// The right to write: the call and all of its kind after it fail.
     ReadOnly,
 }
@@ -87,6 +89,7 @@ impl Harm {
             Self::Synapse => world.kill_synapse(UNIT).map(drop),
             Self::Pebble => world.kill_pebble(UNIT),
             Self::Pod => world.kill_pod(UNIT),
+            Self::Room => scene.volume()?.fill(0),
             // The trap or the gate did it.
             Self::Full | Self::ReadOnly | Self::Store => Ok(()),
         }

@@ -128,15 +128,45 @@ pub(super) fn middle(restore: &Recording) -> Option<&Step> {
 
 /// Each call that only the charm makes: killed there, and one other harm, so that over all calls each harm has its turns.
 fn each(deed: Deed, steps: &[Step]) -> Vec<Point> {
-    let steps = steps.iter().filter(|step| step.is_ours_alone());
     let mut others = Harm::AT_CALLS.iter().skip(1).cycle();
+    let mut told = None;
     let mut points = Vec::new();
     for step in steps {
+        told = step_told_by(step).or(told);
+        if !step.is_ours_alone() {
+            continue;
+        }
         let when = When::Step(step.clone());
-        points.push(Point::new(when.clone(), Harm::Kill).of(deed));
-        points.extend(others.next().map(|harm| Point::new(when, *harm).of(deed)));
+        let harms = [Some(&Harm::Kill), others.next()];
+        points.extend(
+            harms
+                .into_iter()
+                .flatten()
+                .map(|harm| Point::new(when.clone(), *harm).of(deed).told(told.clone())),
+        );
     }
     points
+}
+
+/// The step that the journal tells from this call on, when it is the one that writes it.
+fn step_told_by(step: &Step) -> Option<String> {
+    let (_, after) = step.written.split_once(r#"\"step\":"#)?;
+    let word = after.trim_start_matches([' ', '\\', '"']);
+    let end = word.find('\\').unwrap_or(word.len());
+    Some(word[..end].to_owned())
+}
+
+/// The volume is filled up while it is downloaded to, when the journal appears, and in the middle of the swap.
+pub fn full(recording: &Recording) -> Vec<Point> {
+    let [.., half] = moments();
+    let journal = recording
+        .from(JOURNAL)
+        .iter()
+        .find(|step| step.is_ours_alone());
+    let calls = [journal, middle(recording)].into_iter().flatten();
+    let moments = calls.map(|step| When::Step(step.clone()));
+    let moments = std::iter::once(half).chain(moments);
+    moments.map(|when| Point::new(when, Harm::Room)).collect()
 }
 
 /// So many of these points, spread over all of them: at one call the killing, at the next the other harm.

@@ -46,6 +46,8 @@ pub struct Point {
     pub when: When,
     /// What happens.
     pub harm: Harm,
+    /// The last step that the journal told before, for the reader.
+    pub told: Option<String>,
     /// A call at which the charm is killed once more, when it wakes up and mends what it finds.
     pub again: Option<Step>,
 }
@@ -78,8 +80,15 @@ impl Point {
             deed,
             when,
             harm,
+            told: None,
             again: None,
         }
+    }
+
+    /// The same, told to be in this step of the journal.
+    #[must_use]
+    pub fn told(self, told: Option<String>) -> Self {
+        Self { told, ..self }
     }
 
     /// The same of another action.
@@ -194,7 +203,11 @@ impl Point {
         if self.harm.takes_the_pod() {
             world.revive_pod(UNIT)?;
         }
-        world.wait_for_task(task).map(Some)
+        let ended = world.wait_for_task(task)?;
+        if self.harm == Harm::Room {
+            scene.volume()?.clear()?;
+        }
+        Ok(Some(ended))
     }
 
     /// What Juju does by itself in the next minutes.
@@ -212,7 +225,11 @@ impl Point {
 impl fmt::Display for Point {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let deed = self.deed.action();
-        write!(formatter, "{deed}: {} at {}", self.harm, self.when)?;
+        let told = match &self.told {
+            Some(step) => format!(" [{step}]"),
+            None => String::new(),
+        };
+        write!(formatter, "{deed}{told}: {} at {}", self.harm, self.when)?;
         match &self.again {
             Some(step) => write!(formatter, ", then killed in mending at {step}"),
             None => Ok(()),
@@ -252,6 +269,7 @@ impl fmt::Display for Harm {
             Self::Pod => "pod killed",
             Self::Store => "S3 server gone",
             Self::Full => "disk full",
+            Self::Room => "volume filled up",
             Self::ReadOnly => "volume read-only",
         })
     }

@@ -16,6 +16,7 @@ use crate::demo::{self, Story};
 use crate::forge::Forge;
 use crate::matrix::{Diary, Homeserver, picture};
 use crate::s3::Server;
+use crate::small_volume::SmallVolume;
 use crate::trap::{Recording, Trap, What};
 use crate::world::{Content, World};
 
@@ -39,6 +40,8 @@ pub struct Scene {
     after: Side,
     /// Which of them is live.
     live: Cell<Which>,
+    /// The volume it lies on, when that has little room.
+    pub(super) small: Option<SmallVolume>,
 }
 
 /// One of the two sides.
@@ -60,7 +63,20 @@ struct Side {
 impl Scene {
     /// Deploys it and lets it become what it is.
     pub fn deploy() -> Result<Self> {
+        Self::on(World::new()?, None)
+    }
+
+    /// The same on a volume that can be filled up; `None` for an ordinary user, who can make none.
+    pub fn deploy_on_a_small_volume() -> Result<Option<Self>> {
         let world = World::new()?;
+        let data = world.directory_of_model().join("units/synapse-0/data");
+        match SmallVolume::mount(&data, "a restore on a volume that is really full")? {
+            Some(small) => Self::on(world, Some(small)).map(Some),
+            None => world.finish().map(|()| None),
+        }
+    }
+
+    fn on(world: World, small: Option<SmallVolume>) -> Result<Self> {
         let story = Story::new(&world, |_| ());
         story.deploy()?;
         story.connect()?;
@@ -94,6 +110,7 @@ impl Scene {
             before,
             after,
             live: Cell::new(Which::After),
+            small,
         })
     }
 
@@ -112,6 +129,10 @@ impl Scene {
             Which::Before => &self.before,
             Which::After => &self.after,
         }
+    }
+
+    pub(super) fn volume(&self) -> Result<&SmallVolume> {
+        self.small.as_ref().context("the volume is not a small one")
     }
 
     /// The name of a side's backup.
@@ -279,6 +300,8 @@ impl Scene {
 
     /// Ends it and leaves nothing behind.
     pub fn finish(self) -> Result<()> {
+        self.world.pod(UNIT)?.kill_all()?;
+        drop(self.small);
         self.world.finish()
     }
 }
