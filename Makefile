@@ -66,6 +66,10 @@ charm: rust ## Build the static dispatch and pack target/charm/synapse.charm
 bench: charm parts programs ## Measure: a hook with nothing to do, create and restore of 1 GiB, the same by hand, sizes
 	target/debug/bench
 
+.PHONY: soak
+soak: charm parts programs ## Strike a restore at every moment there is, then at moments by chance (SOAK_MINUTES=10 SOAK_SEED=)
+	target/debug/soak
+
 .PHONY: fmt
 fmt: rust ## Format all sources
 	$(CARGO) fmt --all

@@ -2,15 +2,18 @@
 
 mod agent;
 mod charm_archive;
+mod damage;
 mod dispatch;
 mod fixups;
 mod floors;
 mod gnu_tar;
 mod hook_tools;
+mod hostile;
 mod juju_cli;
 mod kills;
 mod listing;
 mod openpgp;
+mod ordeal;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
@@ -20,3 +23,4 @@ mod s3;
 mod secrets;
 mod staging;
 mod story;
+mod traps;

@@ -7,13 +7,12 @@
 
 mod scene;
 mod stores;
-mod volume;
 
 use harness::matrix::Diary;
+use harness::small_volume::SmallVolume;
 use harness::world::World;
 use scene::{Kept, Scene};
 use stores::{foreign_backup, malformed_relations, no_space, unwilling_stores};
-use volume::SmallVolume;
 
 const UNIT: &str = "synapse/0";
 
@@ -26,12 +25,11 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
         kept: None,
     };
     scene.juju(&["add-model", "demo"]);
-    let small = SmallVolume::mount(
-        &scene
-            .world
-            .directory_of_model()
-            .join("units/synapse-0/data"),
-    );
+    let place = scene
+        .world
+        .directory_of_model()
+        .join("units/synapse-0/data");
+    let small = SmallVolume::mount(&place, "what a full data volume gets").unwrap();
     let image = "synapse-image=matrixdotorg/synapse:v1.163.2";
     scene.juju(&[
         "deploy",

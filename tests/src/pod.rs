@@ -47,6 +47,7 @@ use self::image::Image;
 pub use self::process::Process;
 use crate::deadline::{Deadline, Look};
 use crate::pebble::{Daemon, Which};
+use crate::trap;
 
 /// Synapse's uid and gid in the stock image.
 pub const WORKLOAD_ID: u32 = 991;
@@ -177,6 +178,9 @@ impl Pod {
         let container = Container::noted(&self.directory, CHARM);
         let mut entering = container.enter(&["mnt", "uts", "ipc"], &self.charm_directory());
         entering.arg(program);
+        if program.ends_with("dispatch") {
+            entering = trap::around(&self.directory, entering);
+        }
         let mut command = match self.workload() {
             Some(_) => lend::lending(&self.directory, &entering),
             None => entering,
@@ -270,13 +274,17 @@ impl Pod {
     /// Kills both containers with all their processes; the files stay.
     pub fn kill_all(&self) -> Result<()> {
         self.kill_workload()?;
-        if let Some(charm) = Process::noted(&self.directory.join(CHARM).with_extension("process")) {
-            // The charm shares the machine's process numbers, so its processes are found by the mounts they see.
-            for process in container::companions(charm) {
-                process.signal(Signal::KILL)?;
-            }
+        for process in self.charm_processes() {
+            process.signal(Signal::KILL)?;
         }
         self.kill(CHARM)
+    }
+
+    /// All processes in the charm container.
+    pub fn charm_processes(&self) -> Vec<Process> {
+        // They share the machine's process numbers, so they are found by the mounts they see.
+        let first = Process::noted(&self.directory.join(CHARM).with_extension("process"));
+        first.map(container::companions).unwrap_or_default()
     }
 
     fn kill(&self, container: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 mod answers;
 mod certificates;
 mod faults;
+mod held;
 mod requests;
 mod server;
 mod shelf;

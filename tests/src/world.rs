@@ -6,8 +6,11 @@
 
 mod action;
 mod command;
+mod content;
 mod store;
+mod trapped;
 mod unit;
+mod victims;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +22,9 @@ use tempfile::TempDir;
 
 pub use self::action::Action;
 pub use self::command::CommandOutput;
+pub use self::content::Content;
 pub use self::store::Store;
+pub use self::trapped::Trapped;
 use crate::deadline::{Deadline, Look};
 use crate::matrix::Homeserver;
 use crate::parts;

@@ -5,10 +5,13 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use harness::s3::{CertificateAuthority, Effect, Fault, Operation, Options, Server};
+use harness::small_volume::SmallVolume;
 
 use super::UNIT;
 use super::scene::Scene;
-use super::volume::SmallVolume;
+
+/// What is left when it is full: less than the charm wants to leave free.
+const LEFT: u64 = 8 << 20;
 
 pub(super) fn malformed_relations(scene: &mut Scene) {
     scene.head("no relation");
@@ -143,10 +146,10 @@ fn copy(from: &Path, to: &Path, change: impl Fn(String) -> String) {
 pub(super) fn no_space(scene: &mut Scene, small: &SmallVolume, id: &str) {
     let before = scene.told.len();
     scene.head("no room on the data volume");
-    small.fill();
+    small.fill(LEFT).unwrap();
     let _ = scene.refuse(&["create-backup"]);
     let _ = scene.refuse(&["restore-backup", &format!("backup-id={id}")]);
-    small.clear();
+    small.clear().unwrap();
     // Apart from the rest, because only root gets here.
     let told = scene.redacted(&[]);
     insta::assert_snapshot!(&told[told.rfind("no room").unwrap()..], @r"

@@ -1,6 +1,7 @@
 //! Where one unit lives: in a pod, or on the bare machine.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,8 +46,16 @@ impl Site {
     /// Starts the workload unless it runs; the boot's id when it was started.
     pub fn ensure_workload(&self) -> Result<Option<String>> {
         match self {
-            Site::Pod(pod) if pod.workload().is_none() => Ok(Some(pod.start_workload()?.id)),
-            Site::Pod(_) | Site::Bare(_) => Ok(None),
+            Site::Pod(pod) => {
+                // An action's process and a command may both find it dead: one of them starts it.
+                let lock = File::create(pod.directory().join("workload.lock"))?;
+                lock.lock()?;
+                match pod.workload() {
+                    None => Ok(Some(pod.start_workload()?.id)),
+                    Some(_) => Ok(None),
+                }
+            }
+            Site::Bare(_) => Ok(None),
         }
     }
 

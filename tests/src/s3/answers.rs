@@ -15,6 +15,7 @@ use s3s::service::S3Service;
 use tokio::sync::oneshot;
 
 use super::faults::{Answering, Effect, Faults};
+use super::held::held;
 use super::requests::Operation;
 use super::shelf::Shelf;
 use super::store::NoRange;
@@ -116,6 +117,14 @@ async fn spoil(
             let answer = finished(carry_out(&service, request).await?).await?;
             shelf.shorten(&path);
             Ok(answer)
+        }
+        Some(Effect::Hold) => {
+            faults.released().await;
+            carry_out(&service, request).await
+        }
+        Some(Effect::HoldBody(after)) => {
+            let release = faults.released();
+            Ok(held(carry_out(&service, request).await?, after, release))
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
+use tokio::sync::watch;
 
+use super::held::Release;
 use super::requests::Operation;
 
 /// The calls of a kind whose headers are kept.
@@ -56,6 +58,10 @@ pub enum Effect {
     Forget,
     /// The call is carried out and answered well, and then its object loses its last byte.
     Shorten,
+    /// Nothing is done until the orders are taken back; then all goes well.
+    Hold,
+    /// The answer's body stops after so many bytes, and goes on when the orders are taken back.
+    HoldBody(u64),
 }
 
 impl Fault {
@@ -131,6 +137,7 @@ struct State {
     heads: BTreeMap<Operation, VecDeque<HeaderMap>>,
     /// The calls whose answers have not ended yet.
     open: BTreeMap<Operation, usize>,
+    cleared: watch::Sender<()>,
 }
 
 impl Faults {
@@ -143,11 +150,17 @@ impl Faults {
     }
 
     pub(super) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .orders
-            .clear();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.orders.clear();
+        state.cleared.send_replace(());
+    }
+
+    /// Ends when the orders are taken back the next time.
+    pub(super) fn released(&self) -> Release {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cleared = state.cleared.subscribe();
+        // The sender lives as long as the server.
+        Box::pin(async move { drop(cleared.changed().await) })
     }
 
     pub(super) fn calls(&self, operation: Operation) -> usize {

@@ -33,7 +33,7 @@ impl World {
             .pod(unit)?
             .workload()
             .context("the workload does not run")?;
-        let found = processes_with(workload, "synapse.app.homeserver")?;
+        let found = processes_in(workload, |line| line.contains("synapse.app.homeserver"))?;
         ensure!(found.len() == 1, "{} processes of Synapse run", found.len());
         Process::of(found[0])
     }
@@ -44,19 +44,19 @@ impl World {
     }
 }
 
-/// The processes in a container whose command line holds a text.
-fn processes_with(first: Process, text: &str) -> Result<Vec<i32>> {
+/// The processes in a container whose command line, a zero byte after each word, is a certain one.
+pub(super) fn processes_in(first: Process, wanted: impl Fn(&str) -> bool) -> Result<Vec<i32>> {
     let space = |id: &str| {
         let facts = fs::metadata(format!("/proc/{id}/ns/pid"));
         facts.map(|facts| facts.ino()).ok()
     };
-    let wanted = space(&first.id().to_string()).context("the workload has ended")?;
+    let inside = space(&first.id().to_string()).context("the workload has ended")?;
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let line = fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(text)
-            && space(&name) == Some(wanted)
+        if wanted(&String::from_utf8_lossy(&line))
+            && space(&name) == Some(inside)
             && let Ok(id) = name.parse()
         {
             found.push(id);

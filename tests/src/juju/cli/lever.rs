@@ -9,7 +9,7 @@ use crate::juju::context::Run;
 pub(super) const LEVER: Command = Command {
     name: "lever",
     usage: "lever execute <task> | settle | hook <unit> <name> | notice <unit> <container> <key> | replace-pod <unit> | \
-            restart-agent <unit> | stop-workload <unit> | kill-workload <unit> | lead <unit> | fail-flush <unit> <text> | \
+            revive-pod <unit> | restart-agent <unit> | stop-workload <unit> | kill-workload <unit> | lead <unit> | fail-flush <unit> <text> | \
             address <unit> | dir <unit>",
     flags: &[],
     run: lever,
@@ -52,6 +52,8 @@ fn lever(mut arguments: Arguments) -> Result<u8> {
             controller.settle()?;
         }
         "replace-pod" => controller.replace_pod(&name)?,
+        // For a pod that was killed: nobody could run the `stop` hook.
+        "revive-pod" => controller.revive_pod(&name)?,
         "restart-agent" => controller.restart_agent(&name)?,
         "stop-workload" => controller.site(&name)?.end_workload(false)?,
         "kill-workload" => controller.site(&name)?.end_workload(true)?,

@@ -117,8 +117,13 @@ impl Controller {
     pub fn replace_pod(&self, name: &UnitName) -> Result<()> {
         self.store.update(|model| model.queue_hook(name, "stop"))?;
         self.settle()?;
+        self.site(name)?.end_workload(false)?;
+        self.revive_pod(name)
+    }
+
+    /// Makes the pod of a unit anew whose old one has ended.
+    pub fn revive_pod(&self, name: &UnitName) -> Result<()> {
         let site = self.site(name)?;
-        site.end_workload(false)?;
         self.unpack(&site, name)?;
         self.store.update(|model| {
             if let Some(unit) = model.unit_mut(name) {
