@@ -39,7 +39,6 @@ fn whatever_dies_before_the_swap_the_server_runs_unchanged() {
 }
 
 #[test]
-#[ignore = "needs the journal"]
 fn whatever_dies_in_the_swap_the_server_is_the_one_or_the_other() {
     let scene = Scene::deploy().unwrap();
     // Recorded as the points will find it: with what an earlier restore replaced.
@@ -62,7 +61,6 @@ fn whatever_dies_in_the_swap_the_server_is_the_one_or_the_other() {
 }
 
 #[test]
-#[ignore = "needs the journal"]
 fn volume_that_fills_up_in_a_restore_leaves_the_one_or_the_other() {
     let Some(scene) = Scene::deploy_on_a_small_volume().unwrap() else {
         return;
@@ -75,7 +73,6 @@ fn volume_that_fills_up_in_a_restore_leaves_the_one_or_the_other() {
 }
 
 #[test]
-#[ignore = "needs the journal"]
 fn whatever_dies_on_the_way_back_the_server_is_the_one_or_the_other() {
     let scene = Scene::deploy().unwrap();
     for (deed, wanted) in [(Deed::Rollback, 4), (Deed::Confirm, 2)] {
