@@ -8,6 +8,7 @@ mod gnu_tar;
 mod hook_tools;
 mod juju_cli;
 mod kills;
+mod lease;
 mod listing;
 mod openpgp;
 mod pebble_client;
