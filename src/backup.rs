@@ -13,6 +13,7 @@ mod create;
 mod format;
 mod id;
 mod journal;
+mod lease;
 mod moves;
 mod pipe;
 mod place;
@@ -28,6 +29,7 @@ pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, cre
 pub use format::{Database, FormatError, Manifest, State, Volume};
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
+pub use lease::{Holder, Lease, LeaseError, Terms};
 pub use moves::MoveError;
 pub use place::{Place, Room};
 pub use preflight::{Needs, Sealed};

@@ -16,6 +16,7 @@ mod authorities;
 mod bucket;
 mod buffers;
 mod client;
+mod conditional;
 mod diagnosis;
 mod download;
 mod endpoint;
@@ -34,6 +35,7 @@ mod wire;
 
 pub use authorities::Authority;
 pub use bucket::{Bucket, Deletion, Object, Undeleted};
+pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{Cause, S3Error, TlsReason};

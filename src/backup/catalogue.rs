@@ -4,6 +4,7 @@
 //! <backup-id>/volume-0001.tar.gpg
 //! <backup-id>/inventory.json.gpg
 //! <backup-id>/manifest.json          its presence is the commit
+//! lease.json                         who works on the backups right now
 //! ```
 //!
 //! Keys are relative to the path that the S3 integrator names; the bucket adds it.
@@ -237,6 +238,7 @@ mod tests {
             format!("x/{id}/manifest.json"),
             format!("{id}-staging/manifest.json"),
             "manifest.json".to_owned(),
+            "lease.json".to_owned(),
             id.to_owned(),
         ] {
             assert_eq!(committed_id(&key), None, "{key}");

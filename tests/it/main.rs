@@ -11,6 +11,7 @@ mod hook_tools;
 mod hostile;
 mod juju_cli;
 mod kills;
+mod lease;
 mod listing;
 mod openpgp;
 mod ordeal;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use futures_util::stream;
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::shelf::{Found, Shelf, Tag, broken, hex};
@@ -76,6 +76,20 @@ impl S3 for Store {
             etag: hex(&received.md5),
             crc32c: input.checksum_crc32c,
         };
+        // One thread answers all: nobody comes between the question and the writing.
+        let there = self.shelf.find(&input.bucket, &input.key).ok();
+        match (input.if_none_match, input.if_match, there) {
+            (Some(_), _, Some(_)) => return Err(unmet()),
+            (_, Some(_), None) => {
+                return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
+            }
+            (_, Some(ETagCondition::ETag(wanted)), Some(found))
+                if wanted.value() != self.shelf.tag(&found.path)?.etag =>
+            {
+                return Err(unmet());
+            }
+            _ => (),
+        }
         self.shelf.shelve(&received.path, &place, tag.clone())?;
         well(PutObjectOutput {
             e_tag: strong(&tag.etag),
@@ -362,6 +376,13 @@ impl S3 for Store {
             ..Default::default()
         })
     }
+}
+
+fn unmet() -> S3Error {
+    s3_error!(
+        PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold"
+    )
 }
 
 fn unpacked(token: &str) -> S3Result<String> {

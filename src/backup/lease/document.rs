@@ -1,0 +1,211 @@
+//! The document of a lease, and what it means to somebody who reads it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Holder, LeaseError};
+
+/// The version that this program writes. Readers need no other field than those below.
+const VERSION: u32 = 1;
+
+/// Who works, at what, and until when nobody else should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Document {
+    version: u32,
+    holder: String,
+    model: String,
+    task: String,
+    since: Timestamp,
+    renewed: Timestamp,
+    expires: Timestamp,
+    /// Random: tells this lease from every other one, also of the same holder.
+    token: String,
+}
+
+/// What a lease that was found means to somebody who wants one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is none, or it has ended.
+    Free,
+    /// It is one's own, from a run that was killed.
+    Mine,
+    /// Somebody else works.
+    Busy(Document),
+}
+
+impl Document {
+    pub(super) fn new(holder: &Holder, task: &str, token: String, now: Timestamp) -> Self {
+        Self {
+            version: VERSION,
+            holder: holder.unit.clone(),
+            model: holder.model.clone(),
+            task: task.to_owned(),
+            since: now,
+            renewed: now,
+            expires: now,
+            token,
+        }
+    }
+
+    /// The same lease, for as long again.
+    pub(super) fn renewed(&self, now: Timestamp, lasts: Duration) -> Self {
+        let expires = now.checked_add(lasts).unwrap_or(Timestamp::MAX);
+        Self {
+            renewed: now,
+            expires,
+            ..self.clone()
+        }
+    }
+
+    /// Whether this is the same lease, however often it was renewed.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.token == other.token
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires <= now
+    }
+
+    /// Tells `me` who works.
+    pub(super) fn busy(self, me: &Holder) -> LeaseError {
+        LeaseError::Busy {
+            holder: self.named_for(me),
+            task: self.task,
+            since: self.since,
+            expires: self.expires,
+        }
+    }
+
+    /// Tells `me` who has taken the lease over.
+    pub(super) fn lost(self, me: &Holder) -> LeaseError {
+        LeaseError::Lost {
+            holder: self.named_for(me),
+            task: self.task,
+        }
+    }
+
+    /// The holder, as `me` knows it: a unit of another model is named with it.
+    fn named_for(&self, me: &Holder) -> String {
+        match self.model == me.model {
+            true => self.holder.clone(),
+            false => format!("{} of the model {}", self.holder, self.model),
+        }
+    }
+}
+
+/// What the lease that was found means to `me`.
+///
+/// One unit runs one action at a time: whatever of its own it finds was left by a run that was killed.
+pub(super) fn verdict(found: Option<Document>, me: &Holder, now: Timestamp) -> Verdict {
+    match found {
+        None => Verdict::Free,
+        Some(found) if found.holder == me.unit && found.model == me.model => Verdict::Mine,
+        Some(found) if found.has_ended(now) => Verdict::Free,
+        Some(found) => Verdict::Busy(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const LASTS: Duration = Duration::from_secs(120);
+
+    fn holder(unit: &str, model: &str) -> Holder {
+        Holder {
+            unit: unit.to_owned(),
+            model: model.to_owned(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_262_640 + second).unwrap()
+    }
+
+    fn found(unit: &str, model: &str) -> Document {
+        let fresh = Document::new(
+            &holder(unit, model),
+            "create-backup",
+            "token".to_owned(),
+            at(0),
+        );
+        fresh.renewed(at(30), LASTS)
+    }
+
+    #[test]
+    fn lease_is_free_mine_or_of_somebody_who_still_works() {
+        let me = holder("synapse/0", "here");
+        let theirs = || Some(found("synapse/1", "here"));
+        let elsewhere = || Some(found("synapse/0", "there"));
+        let mine = || Some(found("synapse/0", "here"));
+        let busy = |document: Option<Document>| Verdict::Busy(document.unwrap());
+        for (document, now, expected) in [
+            (None, 0, Verdict::Free),
+            (mine(), 31, Verdict::Mine),
+            (mine(), 9999, Verdict::Mine),
+            (theirs(), 31, busy(theirs())),
+            (theirs(), 149, busy(theirs())),
+            (theirs(), 150, Verdict::Free),
+            (theirs(), 9999, Verdict::Free),
+            // Clocks that differ: it ends when it says.
+            (theirs(), -9999, busy(theirs())),
+            (elsewhere(), 149, busy(elsewhere())),
+            (elsewhere(), 150, Verdict::Free),
+        ] {
+            assert_eq!(
+                verdict(document.clone(), &me, at(now)),
+                expected,
+                "{document:?} {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn busy_names_who_works_at_what_since_when() {
+        let me = holder("synapse/0", "here");
+        let told = |document: Document| document.busy(&me).to_string();
+        assert_eq!(
+            told(found("synapse/1", "here")),
+            "synapse/1 is at work on these backups (create-backup, since 2026-11-21T12:04:00Z)"
+        );
+        assert_eq!(
+            told(found("synapse/0", "there")),
+            "synapse/0 of the model there is at work on these backups (create-backup, since 2026-11-21T12:04:00Z)"
+        );
+    }
+
+    #[test]
+    fn document_is_written_as_the_format_says() {
+        let written = serde_json::to_string_pretty(&found("synapse/1", "here")).unwrap();
+        insta::assert_snapshot!(written, @r#"
+        {
+          "version": 1,
+          "holder": "synapse/1",
+          "model": "here",
+          "task": "create-backup",
+          "since": "2026-11-21T12:04:00Z",
+          "renewed": "2026-11-21T12:04:30Z",
+          "expires": "2026-11-21T12:06:30Z",
+          "token": "token"
+        }
+        "#);
+        let later = written.replace("\"version\": 1", "\"version\": 2, \"more\": []");
+        assert!(serde_json::from_str::<Document>(&later).is_ok());
+    }
+
+    #[test]
+    fn renewal_keeps_who_and_since_when_and_never_overflows() {
+        let document = found("synapse/1", "here");
+        let renewed = document.renewed(at(60), LASTS);
+        assert!(renewed.is(&document));
+        assert_eq!((renewed.since, renewed.expires), (at(0), at(180)));
+        let forever = document.renewed(Timestamp::MAX, LASTS);
+        assert_eq!(forever.expires, Timestamp::MAX);
+    }
+}

@@ -1,0 +1,86 @@
+//! Writing an object only while nobody else has: how two writers who do not know of each other agree.
+
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+
+use super::bucket::{Bucket, unquoted};
+use super::client::Manner;
+use super::error::S3Error;
+use super::parts::Digests;
+
+/// What has to hold for an object to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// There is none yet.
+    Absent,
+    /// The one that is there has this tag, as an earlier answer told it.
+    Tagged(String),
+}
+
+/// Why an object was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConditionError {
+    /// The condition did not hold, or somebody wrote at the same moment.
+    #[error("{key} is not as it was when it was looked at")]
+    Unmet {
+        /// The object's key.
+        key: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] S3Error),
+}
+
+impl Bucket {
+    /// Writes a small object if a condition holds, and gives its tag.
+    ///
+    /// There are stores that pass conditions over in silence, and others that refuse them; for those it is written
+    /// all the same. Whoever relies on the condition has to read the object again. After a lost answer the call is
+    /// repeated, and then finds its own first attempt in the way: reading again tells that, too.
+    pub async fn put_if(
+        &self,
+        key: &str,
+        content: Bytes,
+        condition: &Condition,
+    ) -> Result<Option<String>, ConditionError> {
+        let call = self
+            .client()
+            .put_object()
+            .bucket(self.name())
+            .key(self.full(key))
+            .checksum_crc32_c(Digests::of(&content).crc32c())
+            .body(ByteStream::from(content.clone()));
+        let call = match condition {
+            Condition::Absent => call.if_none_match("*"),
+            Condition::Tagged(tag) => call.if_match(format!("\"{tag}\"")),
+        };
+        let sent = call
+            .customize()
+            .config_override(Manner::Control.config(self.limits()))
+            .send()
+            .await;
+        let error = match sent {
+            Ok(answer) => return Ok(answer.e_tag().map(unquoted)),
+            Err(error) => error,
+        };
+        match status(&error) {
+            // 409: somebody writes right now. 404: the object whose tag was given is gone.
+            Some(409 | 412) => Err(unmet(key)),
+            Some(404) if matches!(condition, Condition::Tagged(_)) => Err(unmet(key)),
+            Some(501) => Ok(self.put(key, content).await?),
+            _ => Err(self.explain(&format!("write {key}"), None, &error).into()),
+        }
+    }
+}
+
+fn unmet(key: &str) -> ConditionError {
+    let key = key.to_owned();
+    ConditionError::Unmet { key }
+}
+
+fn status<E>(
+    error: &SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
+) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
+}
