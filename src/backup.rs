@@ -23,6 +23,7 @@ mod progress;
 mod restore;
 mod stage;
 mod swap;
+mod tidy;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Listed};
 pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, create};
@@ -37,3 +38,4 @@ pub use previous::{Kept, TreeId, TreeIdError};
 pub use progress::{Monitor, Phase, Progress};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
+pub use tidy::{forget_staged, tidy};

@@ -9,6 +9,7 @@ mod apply;
 mod decide;
 mod failure;
 mod fix_ups;
+mod lease;
 mod observe;
 mod process;
 mod report;

@@ -172,6 +172,16 @@ pub(super) fn free_others(private: &Path, kept: Option<&TreeId>) -> io::Result<u
     Ok(freed)
 }
 
+/// Frees what killed runs left of trees: those without a record.
+pub(super) fn sweep(private: &Path) -> io::Result<()> {
+    for id in trees(private)? {
+        if Kept::read(private, id.clone()).is_none() {
+            free(private, &id)?;
+        }
+    }
+    Ok(())
+}
+
 fn trees(private: &Path) -> io::Result<Vec<TreeId>> {
     let entries = match fs::read_dir(private.join(DIRECTORY)) {
         Ok(entries) => entries,

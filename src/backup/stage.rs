@@ -30,6 +30,7 @@ use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{self, Authenticated, Passphrase};
 use crate::pebble;
 use ledger::Ledger;
+pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
 use volume::{Unpacked, Unpacking};

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -10,6 +11,7 @@ use super::fix_ups::fix_up;
 use super::observe::{self, Observation};
 use super::report::reported;
 use super::standing::Standing;
+use super::volume::{self, SNAPSHOT};
 use super::{Charm, CharmError, POLL, PRIVATE, STARTING, failure, now};
 use crate::backup::{self, Ended, Monitor, Operation, Place, Service, Swapped, TakenBack};
 use crate::juju::{Event, Options, Status};
@@ -113,7 +115,16 @@ impl Charm {
         let Some(here) = observe::mount(self).await? else {
             return Ok(());
         };
+        let place = place(here);
         if !backup::swap_is_open(&here.join(PRIVATE)) {
+            // One run at a time: whoever left this is gone.
+            volume::remove(&here.join(PRIVATE).join(SNAPSHOT));
+            if let Err(error) = backup::tidy(&place) {
+                warn!(
+                    error = failure::chain(&error),
+                    "what a killed run left stays"
+                );
+            }
             return Ok(());
         }
         info!("a swap of data is open, whose process was killed");
@@ -122,7 +133,6 @@ impl Charm {
             self.unfinished.get_or_init(|| waiting);
             return Ok(());
         }
-        let place = place(here);
         let (monitor, progress) = Monitor::new();
         let service = self.service();
         let work = backup::recover(&self.client, &place, &service, &monitor);
@@ -172,11 +182,23 @@ pub(super) fn expire(charm: &Charm, seen: &Observation, standing: &mut Standing)
         return;
     };
     standing.kept = volume.kept.clone();
-    let (Some(kept), Ok(hours)) = (&volume.kept, keep_hours(&seen.options)) else {
+    let Ok(hours) = keep_hours(&seen.options) else {
         return;
     };
+    let kept_since = now()
+        .checked_sub(SignedDuration::from_hours(i64::from(hours)))
+        .unwrap_or(Timestamp::MIN);
+    match backup::forget_staged(&place(&volume.here), kept_since) {
+        Ok(true) => info!(hours, "what a killed restore had staged was removed"),
+        Ok(false) => (),
+        Err(error) => warn!(error = failure::chain(&error), "what was staged stays"),
+    }
     let works = matches!(standing.health, Some(Ok(()))) && charm.unfinished.get().is_none();
-    if !works || now() < kept.until(hours) {
+    let over = volume
+        .kept
+        .as_ref()
+        .is_some_and(|kept| kept.until(hours) <= now());
+    if !works || !over {
         return;
     }
     match backup::confirm(&place(&volume.here)) {

@@ -14,6 +14,9 @@ use crate::synapse::{GID, ServerName, UID, config};
 /// A configuration is a few kilobytes; a larger file is none.
 const CONFIGURATION_LIMIT: u64 = 1024 * 1024;
 
+/// Name below the private directory of the copy of the database that a backup is made of.
+pub(crate) const SNAPSHOT: &str = "snapshot";
+
 /// One look at the data volume.
 #[derive(Debug, Clone)]
 pub(crate) struct Volume {

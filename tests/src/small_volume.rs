@@ -36,14 +36,21 @@ impl SmallVolume {
 
     /// Leaves so many bytes free.
     pub fn fill(&self, left: u64) -> Result<()> {
-        let facts = statvfs(&self.0)?;
-        let free = facts.f_bavail * facts.f_frsize;
         let filler = File::create(self.filler())?;
-        let taken = free.saturating_sub(left);
-        if taken > 0 {
-            fallocate(&filler, FallocateFlags::empty(), 0, taken).context("failed to fill up")?;
+        // Whoever lives on the volume may write between the look and the taking.
+        let mut attempts = 0..100;
+        loop {
+            let facts = statvfs(&self.0)?;
+            let taken = (facts.f_bavail * facts.f_frsize).saturating_sub(left);
+            if taken == 0 {
+                return Ok(());
+            }
+            match fallocate(&filler, FallocateFlags::empty(), 0, taken) {
+                Ok(()) => return Ok(()),
+                Err(rustix::io::Errno::NOSPC) if attempts.next().is_some() => (),
+                Err(error) => return Err(error).context("failed to fill up"),
+            }
         }
-        Ok(())
     }
 
     /// Gives the room back.

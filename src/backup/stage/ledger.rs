@@ -22,7 +22,10 @@ use crate::backup::format::Volume;
 use crate::backup::place::remove_tree;
 use crate::backup::{BackupId, Manifest, Place, RestoreError};
 
-const BACKUP: &str = "backup.json";
+/// Says which backup is staged.
+pub(in crate::backup) const BACKUP: &str = "backup.json";
+/// Behind the name of a volume: says that it is whole.
+const DONE: &str = ".done";
 /// A note is a line; a longer one is not ours.
 const NOTE_LIMIT: u64 = 4096;
 
@@ -204,7 +207,17 @@ impl Ledger {
 }
 
 fn marker(volume: &Volume) -> String {
-    format!("{}.done", volume.name)
+    marker_of(&volume.name)
+}
+
+/// The name of the note that says that a volume is whole.
+pub(in crate::backup) fn marker_of(volume: &str) -> String {
+    format!("{volume}{DONE}")
+}
+
+/// Whether this is the name of such a note.
+pub(in crate::backup) fn is_marker(name: &str) -> bool {
+    name.ends_with(DONE)
 }
 
 /// Writes a note so that it is there whole, and on the disk, or not at all.

@@ -10,8 +10,9 @@ use crate::backup::{
     self, BackupId, Created, Creation, Database, Monitor, Origin, Phase, Source, SourceRoot, State,
 };
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
-use crate::charm::volume::{self, Volume};
+use crate::charm::volume::{self, SNAPSHOT, Volume};
 use crate::charm::{Charm, PRIVATE, now};
 use crate::synapse::{self, data};
 
@@ -22,19 +23,21 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
     let ready = Look::at(charm, Task::Create).await?.ready()?;
-    let snapshot = ready.volume.here.join(PRIVATE).join("snapshot");
+    let snapshot = ready.volume.here.join(PRIVATE).join(SNAPSHOT);
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
     let copied = room_for_copy(&ready.volume)?;
 
     let (monitor, progress) = Monitor::new();
-    let created = reported(
+    let work = create_with(charm, &ready, started, copied, &monitor);
+    let held = holding(
         charm,
-        "backup",
-        progress,
-        create_with(charm, &ready, started, copied, &monitor),
-    )
-    .await;
+        &ready.catalogue,
+        ("create-backup", CREATE),
+        Without::Fail,
+        reported(charm, "backup", progress, work),
+    );
+    let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
     let Created { manifest, retries } = created?;
@@ -95,10 +98,10 @@ async fn create_with(
     monitor.enter(Phase::Snapshot, copied);
     let here = &ready.volume.here;
     // Below its root the copy has the very path that the database has below `/`, and so the same member name.
-    let root = format!("{}/{PRIVATE}/snapshot", synapse::DATA);
+    let root = format!("{}/{PRIVATE}/{SNAPSHOT}", synapse::DATA);
     let place = here
         .join(PRIVATE)
-        .join("snapshot")
+        .join(SNAPSHOT)
         .join(relative(synapse::DATA));
     volume::own_directories(here, &place).map_err(led(CREATE))?;
     let copy = format!("{root}{}/homeserver.db", synapse::DATA);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Results, leading, led};
 use crate::backup::{BackupId, Catalogue, Listed, State};
 use crate::charm::failure::{self, Failure, Kind};
+use crate::charm::lease::{Without, holding};
 use crate::charm::observe::BackupRelation;
 use crate::charm::{Charm, observe, store};
 
@@ -43,10 +44,12 @@ pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> 
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let wrong = "Wrong S3 configuration on delete backup action. Check S3 integration.";
     let catalogue = reach(charm, &relation, wrong).await?;
-    let deleted = catalogue
-        .delete(&id)
-        .await
-        .map_err(|error| absent(&error).unwrap_or_else(|| led(LEAD)(error)))?;
+    let work = async {
+        let deleted = catalogue.delete(&id).await;
+        deleted.map_err(|error| absent(&error).unwrap_or_else(|| led(LEAD)(error)))
+    };
+    let task = ("delete-backup", LEAD);
+    let deleted = holding(charm, &catalogue, task, Without::Fail, work).await?;
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("objects".to_owned(), deleted.objects.to_string()),

@@ -8,6 +8,7 @@ use super::ready::RESTORE;
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration};
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::lease::{Without, holding};
 use crate::charm::observe;
 use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, place};
@@ -71,9 +72,18 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
     let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
     let service = charm.service();
-    let work = backup::restore(&restoration, sealed, &service, now);
-    let restored = reported(charm, "restore", progress, work).await;
-    let made = restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))?;
+    let work = async {
+        let restored = backup::restore(&restoration, sealed, &service, now).await;
+        restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))
+    };
+    let held = holding(
+        charm,
+        &ready.catalogue,
+        ("restore-backup", RESTORE),
+        Without::GoOn,
+        reported(charm, "restore", progress, work),
+    );
+    let made = held.await?;
 
     let mut results = swapped(charm, &made, &ready.volume, keep_hours);
     results.extend([

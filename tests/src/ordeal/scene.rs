@@ -27,7 +27,7 @@ pub(super) const UNIT: &str = "synapse/0";
 const START: Duration = Duration::from_secs(60);
 
 /// What may lie in the charm's private directory when nothing is under way: what is staged, and what was replaced.
-const KNOWN: [&str; 3] = ["staging", "previous", "replaced"];
+const KNOWN: [&str; 2] = ["staging", "previous"];
 
 /// A server, whose database, media and keys are wholly those of one side or wholly those of the other.
 #[derive(Debug)]
@@ -328,8 +328,8 @@ fn is_home(data: &Path, directory: &Path) -> bool {
     matches!(
         parts[..],
         [] | [".synapse-operator", "staging", "data"]
+            | [".synapse-operator", "staging", _, "data"]
             | [".synapse-operator", "previous", _, "data"]
-            | [".synapse-operator", "replaced"]
     )
 }
 

@@ -1,0 +1,77 @@
+//! One unit at a time works on the backups of a bucket and path.
+
+use tracing::warn;
+
+use super::failure::{self, Failure, Kind};
+use super::{Charm, now};
+use crate::backup::{Catalogue, Holder, Lease, LeaseError, Terms};
+
+/// What an action does when the store lets nobody write a lease.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Without {
+    /// It goes on: it only reads.
+    GoOn,
+    /// It cannot do its work there either.
+    Fail,
+}
+
+/// Does the work of `task` while the lease is held.
+pub(super) async fn holding<T>(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (task, lead): (&'static str, &'static str),
+    without: Without,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let holder = Holder {
+        unit: charm.context.unit.to_string(),
+        model: charm.context.model_uuid.clone(),
+    };
+    let random = |bytes: &mut [u8]| getrandom::fill(bytes);
+    let taken = Lease::take(catalogue, holder, task, Terms::default(), random, now).await;
+    let mut lease = match taken {
+        Ok(lease) => lease,
+        Err(LeaseError::ReadOnly(error)) if without == Without::GoOn => {
+            warn!(%error, "the store lets us read only: nobody is told that we are at work");
+            return work.await;
+        }
+        Err(error) => return Err(refused(&error).led_by(lead)),
+    };
+    let outcome = lease.while_held(work).await;
+    if let Some(lost) = lease.lost() {
+        warn!("{}", failure::chain(lost));
+    }
+    lease.release().await;
+    outcome
+}
+
+fn refused(error: &LeaseError) -> Failure {
+    let busy =
+        |cause: String, hint: String| Failure::new(Kind::Waiting, "backup-busy", cause, hint);
+    match error {
+        LeaseError::Busy {
+            holder,
+            task,
+            since,
+            expires,
+        } => {
+            let time = |at: &jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+            busy(
+                format!(
+                    "{holder} is at work on these backups ({task}, since {})",
+                    time(since)
+                ),
+                format!(
+                    "wait until it has finished; should it be gone, its lease ends by itself at {}",
+                    time(expires)
+                ),
+            )
+        }
+        LeaseError::Contended => busy(failure::chain(error), "try again".to_owned()),
+        LeaseError::Lost { .. }
+        | LeaseError::ReadOnly(_)
+        | LeaseError::Store { .. }
+        | LeaseError::Random(_)
+        | LeaseError::Format(_) => failure::sort(error),
+    }
+}
