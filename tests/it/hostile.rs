@@ -213,7 +213,6 @@ fn forged_members_are_refused_by_name_and_nothing_happens() {
 }
 
 #[test]
-#[ignore = "needs a reader that knows the selection"]
 fn members_outside_the_selection_are_refused_by_name_and_nothing_happens() {
     let scene = Scene::deploy().unwrap();
     let mut forge = scene.forge().unwrap();

@@ -131,9 +131,12 @@ fn each(deed: Deed, steps: &[Step]) -> Vec<Point> {
     let mut others = Harm::AT_CALLS.iter().skip(1).cycle();
     let mut told = None;
     let mut points = Vec::new();
-    for step in steps {
+    let removes = |at: Option<usize>| at.and_then(|at| steps.get(at)).is_some_and(is_removal);
+    for (at, step) in steps.iter().enumerate() {
         told = step_told_by(step).or(told);
-        if !step.is_ours_alone() {
+        // Of a tree that is removed the first and the last call will do.
+        let within = removes(at.checked_sub(1)) && removes(Some(at)) && removes(Some(at + 1));
+        if within || !step.is_ours_alone() {
             continue;
         }
         let when = When::Step(step.clone());
@@ -146,6 +149,10 @@ fn each(deed: Deed, steps: &[Step]) -> Vec<Point> {
         );
     }
     points
+}
+
+fn is_removal(step: &Step) -> bool {
+    step.call.starts_with("unlink") || step.call == "rmdir"
 }
 
 /// The step that the journal tells from this call on, when it is the one that writes it.

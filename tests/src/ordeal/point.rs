@@ -197,13 +197,13 @@ impl Point {
         };
         self.harm.strike(scene, trapped.as_ref(), task)?;
         scene.store()?.clear_faults();
-        if let Some(trapped) = &trapped {
-            trapped.resume()?;
-        }
         if self.harm.takes_the_pod() {
             world.revive_pod(UNIT)?;
         }
-        let ended = world.wait_for_task(task)?;
+        let ended = match &trapped {
+            Some(trapped) => world.resume_until_ended(UNIT, trapped, task)?,
+            None => world.wait_for_task(task)?,
+        };
         if self.harm == Harm::Room {
             scene.volume()?.clear()?;
         }

@@ -327,9 +327,7 @@ fn is_home(data: &Path, directory: &Path) -> bool {
     let parts: Vec<&str> = parts.iter().map(|part| part.as_ref()).collect();
     matches!(
         parts[..],
-        [] | [".synapse-operator", "staging", "data"]
-            | [".synapse-operator", "staging", _, "data"]
-            | [".synapse-operator", "previous", _, "data"]
+        [] | [".synapse-operator", "staging", ..] | [".synapse-operator", "previous", _, "data"]
     )
 }
 

@@ -15,7 +15,9 @@ use crate::trap::Recording;
 const TWICE: usize = 12;
 /// How often while it waits.
 const WAITING: usize = 12;
-/// Damages that one server goes through.
+/// More points than these that do not hold end it.
+const MOST_FAILURES: usize = 10;
+/// How close the places are at which a byte is flipped.
 const EVERY_PLACE: usize = 1;
 
 /// How long, and which chances.
@@ -36,36 +38,95 @@ struct Runs {
 }
 
 impl Soak {
-    /// Goes through all of it and prints each point; the first that does not hold ends it.
+    /// Goes through all of it and prints each point. After one that does not hold it goes on with a new server, up to a limit.
     pub fn run(&self, say: fn(&str)) -> Result<()> {
         let scene = Scene::deploy()?;
         let runs = Runs::record(&scene, say)?;
+        let mut bath = Bath {
+            scene,
+            say,
+            failures: Vec::new(),
+        };
         let points = runs.points();
         say(&format!("{} named points", points.len()));
         for point in &points {
-            suffer(&scene, point, say)?;
+            bath.suffer(point)?;
         }
-        let mut forge = scene.forge()?;
-        let id = forge.with(&[])?;
-        let damages = Damaged::all(EVERY_PLACE);
-        say(&format!("{} damaged backups", damages.len()));
-        for damaged in &damages {
-            let told = damaged.suffer(&scene, &id)?;
-            say(&format!(
-                "{damaged}: {}",
-                told.unwrap_or_else(|| "restored".to_owned())
-            ));
-        }
-        drop(forge);
+        bath.damage()?;
         say(&format!("moments by chance, SOAK_SEED={}", self.seed));
         let mut chance = Chance(self.seed);
         let began = Instant::now();
         while began.elapsed() < self.time {
-            suffer(&scene, &runs.by_chance(&mut chance), say)?;
+            bath.suffer(&runs.by_chance(&mut chance))?;
         }
-        scene.check_diary()?;
-        scene.finish()
+        bath.finish()?;
+        full(say)
     }
+}
+
+/// A server that goes through it, and what did not hold.
+struct Bath {
+    scene: Scene,
+    say: fn(&str),
+    failures: Vec<String>,
+}
+
+impl Bath {
+    fn suffer(&mut self, point: &Point) -> Result<()> {
+        match suffer(&self.scene, point, self.say) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                (self.say)(&format!("FAILED {error:#}"));
+                self.failures.push(format!("{error:#}"));
+                ensure!(
+                    self.failures.len() < MOST_FAILURES,
+                    "too many points do not hold:\n{}",
+                    self.failures.join("\n")
+                );
+                // What is left of the old one is kept for a look.
+                self.scene = Scene::deploy()?;
+                self.scene.restore(Which::After)
+            }
+        }
+    }
+
+    fn damage(&self) -> Result<()> {
+        let mut forge = self.scene.forge()?;
+        let id = forge.with(&[])?;
+        let damages = Damaged::all(EVERY_PLACE);
+        (self.say)(&format!("{} damaged backups", damages.len()));
+        for damaged in &damages {
+            let told = damaged.suffer(&self.scene, &id)?;
+            let told = told.unwrap_or_else(|| "restored".to_owned());
+            (self.say)(&format!("{damaged}: {told}"));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        ensure!(
+            self.failures.is_empty(),
+            "{} points do not hold:\n{}",
+            self.failures.len(),
+            self.failures.join("\n")
+        );
+        self.scene.check_diary()?;
+        self.scene.finish()
+    }
+}
+
+/// The same on a volume that is filled up.
+fn full(say: fn(&str)) -> Result<()> {
+    let Some(scene) = Scene::deploy_on_a_small_volume()? else {
+        return Ok(());
+    };
+    scene.restore(Which::After)?;
+    let recording = scene.record_restore()?;
+    scene.restore(Which::After)?;
+    for point in plan::full(&recording) {
+        suffer(&scene, &point, say)?;
+    }
+    scene.finish()
 }
 
 fn suffer(scene: &Scene, point: &Point, say: fn(&str)) -> Result<()> {
@@ -105,9 +166,7 @@ impl Runs {
     }
 
     fn points(&self) -> Vec<Point> {
-        let mut points = plan::gates();
-        points.extend(plan::before_the_journal(&self.restore));
-        points.extend(plan::from_the_journal_on(Deed::Restore, &self.restore));
+        let mut points = plan::from_the_journal_on(Deed::Restore, &self.restore);
         points.extend(plan::waiting(Deed::Restore, &self.restore, WAITING));
         if let Some(mending) = &self.mending {
             points.extend(plan::twice(&self.restore, mending, TWICE));
@@ -119,6 +178,8 @@ impl Runs {
         if let Some(confirm) = &self.confirm {
             points.extend(plan::every_call(Deed::Confirm, confirm));
         }
+        points.extend(plan::gates());
+        points.extend(plan::before_the_journal(&self.restore));
         points
     }
 

@@ -127,6 +127,13 @@ impl Recording {
         calls.find(met).filter(|_| there)
     }
 
+    /// Whether it was stopped and has not been let go since: another thread may come to the same count later.
+    pub fn stands_still(&self) -> bool {
+        let mut signals = self.signals.iter().rev();
+        let last = signals.find(|name| ["SIGSTOP", "SIGCONT"].contains(&name.as_str()));
+        self.end.is_none() && last.is_some_and(|name| name == "SIGSTOP")
+    }
+
     /// The waiting from a call on.
     pub fn ticks_from(&self, step: &Step) -> &[Step] {
         let first = self.ticks.partition_point(|tick| tick.place < step.place);

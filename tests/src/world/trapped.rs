@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use super::World;
+use super::{Action, World};
 use crate::deadline::{Deadline, Look};
+use crate::juju::model;
 use crate::pod::Process;
 use crate::trap::{self, Recording, Step, Trap};
 
@@ -74,6 +75,24 @@ impl World {
                 None => Look::NotYet(format!("{} calls", recording.steps.len())),
             })
         })
+    }
+
+    /// Lets a stopped run go on whenever it stops, and waits for the end of its task.
+    pub fn resume_until_ended(&self, unit: &str, trapped: &Trapped, task: u64) -> Result<Action> {
+        let log = trap::log_of(self.pod(unit)?.directory());
+        let store = model::Store::open(self.directory_of_model())?;
+        Deadline::after(SOON * 3).wait_for("a task to end", || {
+            if store.task(task)?.status.is_final() {
+                return Ok(Look::Done(()));
+            }
+            // Counts are each thread's own, so a second one may stop the process again.
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            if Recording::read(&text).stands_still() {
+                trapped.resume()?;
+            }
+            Ok(Look::NotYet("it runs"))
+        })?;
+        self.wait_for_task(task)
     }
 
     /// The charm's process that runs in a unit now, if one does.
