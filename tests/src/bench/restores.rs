@@ -27,7 +27,7 @@ const GOAL: u64 = 32;
 const COPIES: u64 = 3;
 
 /// What else is on the disk: database, containers, the store's own.
-const SPARE: u64 = 512 * MIB;
+const SPARE: u64 = 1024 * MIB;
 
 /// One restore, from inside and from outside.
 struct Round {
