@@ -14,8 +14,10 @@ mod messages;
 mod peer;
 mod process;
 mod report;
+mod restores;
 mod run;
 mod stopwatch;
+mod watch;
 
-pub use run::{Sizes, run};
+pub use run::{Sizes, run, run_restores};
 pub use stopwatch::stand_between;

@@ -1,7 +1,8 @@
 //! The test bed: a deployed unit with a bucket, whose hooks and actions are run here, each timed.
 
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
@@ -17,6 +18,9 @@ use crate::parts;
 use crate::world::World;
 
 const UNIT: &str = "synapse/0";
+
+/// How long Synapse may take to answer.
+const START: Duration = Duration::from_secs(60);
 
 /// A unit that is deployed and settled.
 pub(super) struct Bed {
@@ -42,6 +46,21 @@ pub(super) struct Timed {
     pub(super) results: Map<String, Value>,
     /// An action's phases and how long each took.
     pub(super) phases: Vec<(String, f64)>,
+}
+
+impl Timed {
+    /// A text among the results.
+    pub(super) fn text(&self, key: &str) -> Result<&str> {
+        let value = self.results.get(key).and_then(Value::as_str);
+        value.with_context(|| format!("no {key} among the results"))
+    }
+
+    /// The phases and their seconds on one line.
+    pub(super) fn lengths(&self) -> String {
+        let phases = self.phases.iter();
+        let told = phases.map(|(phase, length)| format!("{phase} {length:.1}"));
+        told.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Bed {
@@ -108,6 +127,26 @@ impl Bed {
             params: params.collect(),
             task: 1,
         })
+    }
+
+    /// Restores a backup and lets go of what that has replaced, so that no more than one copy ever waits for an undo.
+    pub(super) fn restore(&self, id: &str) -> Result<Timed> {
+        let restored = self.action("restore-backup", &[("backup-id", id)])?;
+        self.action("confirm-restore", &[])?;
+        Ok(restored)
+    }
+
+    /// Restarts Synapse by Pebble alone, and waits until it answers.
+    pub(super) fn restart(&self) -> Result<()> {
+        let line = "/charm/bin/pebble restart synapse";
+        let words = ["ssh", "--container", "synapse", UNIT, line];
+        self.world.juju_quietly(&words)?.success()?;
+        self.world.homeserver(UNIT)?.wait_healthy(START)
+    }
+
+    /// Where clients reach Synapse.
+    pub(super) fn address(&self) -> SocketAddrV4 {
+        self.stopwatch.pod().address()
     }
 
     /// Runs a command line in the charm's container, and tells its wall time and the calls that it made.

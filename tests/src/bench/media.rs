@@ -11,6 +11,15 @@ use crate::pod::WORKLOAD_ID;
 
 const KIB: u64 = 1024;
 
+/// The small versions that Synapse makes of a picture by default, and how large each is here, in KiB.
+const THUMBNAILS: [(&str, u64); 5] = [
+    ("32-32-image-jpeg-crop", 2),
+    ("96-96-image-jpeg-crop", 5),
+    ("320-240-image-jpeg-scale", 18),
+    ("640-480-image-jpeg-scale", 48),
+    ("800-600-image-jpeg-scale", 64),
+];
+
 /// Files made so far.
 #[derive(Debug, Default)]
 pub(super) struct Filling {
@@ -18,29 +27,48 @@ pub(super) struct Filling {
     pub(super) bytes: u64,
     /// Their number.
     pub(super) files: u64,
+    uploads: u64,
+    pictures: bool,
 }
 
 impl Filling {
+    /// None yet; all will be pictures of 256 KiB to 1 MiB, each with its thumbnails.
+    pub(super) fn of_pictures() -> Self {
+        Self {
+            pictures: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds files below a data directory until there are this many bytes.
     pub(super) fn reach(&mut self, data: &Path, total: u64) -> Result<()> {
         let top = data.join("media");
         let mut noise = File::open("/dev/urandom")?;
         while self.bytes < total {
-            // 256 KiB to 4 MiB, the same in every run, in no order.
-            let size = (256 + (self.files * 2_654_435_761) % 3841) * KIB;
-            let size = size.min(total - self.bytes);
-            let name = format!(
-                "{:02}/{:02}/{:020}",
-                self.files % 100,
-                self.files / 100,
-                self.files
-            );
-            let path = top.join("local_content").join(name);
-            write(&path, &mut noise, size)
-                .with_context(|| format!("failed to write {}", path.display()))?;
-            own(&top, &path)?;
-            self.bytes += size;
-            self.files += 1;
+            // From 256 KiB to 1 MiB or 4 MiB, the same in every run, in no order.
+            let steps = if self.pictures { 769 } else { 3841 };
+            let size = (256 + (self.uploads * 2_654_435_761) % steps) * KIB;
+            let (first, second) = (self.uploads % 100, self.uploads / 100);
+            let place = format!("{first:02}/{second:02}/{:020}", self.uploads);
+            let content = top.join("local_content").join(&place);
+            let thumbnails = top.join("local_thumbnails").join(&place);
+            let mut files = vec![(content, size)];
+            if self.pictures {
+                let small = THUMBNAILS.map(|(name, size)| (thumbnails.join(name), size * KIB));
+                files.extend(small);
+            }
+            for (path, size) in files {
+                let size = size.min(total - self.bytes);
+                if size == 0 {
+                    break;
+                }
+                write(&path, &mut noise, size)
+                    .with_context(|| format!("failed to write {}", path.display()))?;
+                own(&top, &path)?;
+                self.bytes += size;
+                self.files += 1;
+            }
+            self.uploads += 1;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::bed::{Bed, Timed};
 use super::media::Filling;
 use super::peer::{Peer, Piped};
 use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
-use super::{machine, messages};
+use super::{machine, messages, restores};
 use crate::parts;
 use crate::pebble::Daemon;
 
@@ -23,6 +23,10 @@ pub struct Sizes {
     pub message: u64,
     /// How often the hook with nothing to do runs.
     pub hooks: usize,
+    /// Bytes of media of the restores whose downtime and memory are told, from small to large.
+    pub restores: Vec<u64>,
+    /// How often each of them is made.
+    pub rounds: usize,
 }
 
 impl Default for Sizes {
@@ -31,12 +35,36 @@ impl Default for Sizes {
             media: vec![256 * MIB, 1024 * MIB],
             message: 1_200_000_000,
             hooks: 30,
+            restores: vec![10 * MIB, 1024 * MIB, 5 * 1024 * MIB],
+            rounds: 3,
         }
     }
 }
 
 /// Measures and prints.
 pub fn run(sizes: &Sizes) -> Result<()> {
+    around(|| {
+        archive()?;
+        aside("deploying");
+        let bed = Bed::deploy()?;
+        hooks(&bed, sizes.hooks)?;
+        bed.connect()?;
+        let mut filling = Filling::default();
+        backups(&bed, &mut filling, &sizes.media)?;
+        large_message(&bed, &mut filling, sizes.message)?;
+        // What fills the disk is gone before the largest restore needs it.
+        bed.finish()?;
+        restores::measure(&sizes.restores, sizes.rounds)
+    })
+}
+
+/// Measures and prints the downtime and the memory of restores, and nothing else.
+pub fn run_restores(sizes: &Sizes) -> Result<()> {
+    around(|| restores::measure(&sizes.restores, sizes.rounds))
+}
+
+/// Does the work between what is told of the machine.
+fn around(work: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("{}.", machine::facts());
     println!("Load {} at the beginning.", machine::load());
     println!(
@@ -45,15 +73,7 @@ pub fn run(sizes: &Sizes) -> Result<()> {
         machine::version("gpg"),
         machine::version("tar")
     );
-    archive()?;
-    aside("deploying");
-    let bed = Bed::deploy()?;
-    hooks(&bed, sizes.hooks)?;
-    bed.connect()?;
-    let mut filling = Filling::default();
-    backups(&bed, &mut filling, &sizes.media)?;
-    large_message(&bed, &mut filling, sizes.message)?;
-    bed.finish()?;
+    work()?;
     say(&format!("Load {} at the end.", machine::load()));
     Ok(())
 }
@@ -151,8 +171,8 @@ fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
         let what = |what: &str| format!("{what}, {} MiB in {files} files", size / MIB);
         let created = bed.action("create-backup", &[])?;
         ours(&table, &what("create-backup"), *size, &created);
-        let id = text(&created, "backup-id")?;
-        let restored = bed.action("restore-backup", &[("backup-id", id)])?;
+        let id = created.text("backup-id")?;
+        let restored = bed.restore(id)?;
         ours(&table, &what("restore-backup"), *size, &restored);
     }
     let made = filling.bytes;
@@ -203,11 +223,7 @@ fn ours(table: &Table, what: &str, size: u64, run: &Timed) {
         ),
         &seconds(dispatch.own + dispatch.children + run.pebble + run.tar),
         &format!("dispatch {}", mebi(run.dispatch.peak)),
-        &run.phases
-            .iter()
-            .map(|(phase, length)| format!("{phase} {length:.1}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        &run.lengths(),
     ]);
 }
 
@@ -253,7 +269,7 @@ fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
     };
     for (way, options) in [("gpg -z 0", &["-z", "0"][..]), ("gpg's defaults", &[])] {
         let created = bed.action("create-backup", &[])?;
-        let id = text(&created, "backup-id")?;
+        let id = created.text("backup-id")?;
         let scratch = bed.world().path("messages");
         let resealed = messages::reseal(&bed.backup(id), &scratch, Bed::PASSPHRASE, options)?;
         let (sealed, opened) = (&resealed.sealed, &resealed.opened);
@@ -269,7 +285,7 @@ fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
             sealed.wall,
             sealed.cpu.own,
         );
-        let restored = bed.action("restore-backup", &[("backup-id", id)])?;
+        let restored = bed.restore(id)?;
         let staging = restored
             .phases
             .iter()
@@ -288,9 +304,4 @@ fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
         "Each member of these restores had the SHA-256 that dispatch itself had put into the inventory before.",
     );
     Ok(())
-}
-
-fn text<'a>(run: &'a Timed, key: &str) -> Result<&'a str> {
-    let value = run.results.get(key).and_then(|value| value.as_str());
-    value.with_context(|| format!("no {key} among the results"))
 }

@@ -1,8 +1,11 @@
-//! `bench`: measures and prints. `bench --small` shows in a minute that it works; its numbers mean nothing.
+//! `bench`: measures and prints. `bench --small` shows in a few minutes that it works; its numbers mean nothing.
+//!
+//! `bench --restores` measures the downtime and the memory of restores and nothing else. `BENCH_SIZES="10M 1G"` names the
+//! sizes of their media, so that a smaller machine can leave out the largest.
 
 use std::process::ExitCode;
 
-use harness::bench::{Sizes, run, stand_between};
+use harness::bench::{Sizes, run, run_restores, stand_between};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -17,15 +20,19 @@ fn main() -> ExitCode {
 }
 
 fn measure(words: &[String]) -> anyhow::Result<ExitCode> {
-    let sizes = match words {
-        [] => Sizes::default(),
-        [word] if word == "--small" => Sizes {
-            media: vec![8 << 20, 32 << 20],
-            message: 32_000_000,
-            hooks: 30,
-        },
-        _ => anyhow::bail!("usage: bench [--small]"),
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let small = Sizes {
+        media: vec![8 << 20, 32 << 20],
+        message: 32_000_000,
+        hooks: 30,
+        restores: vec![2 << 20, 32 << 20],
+        rounds: 1,
     };
-    run(&sizes)?;
+    match words[..] {
+        [] => run(&Sizes::default())?,
+        ["--small"] => run(&small)?,
+        ["--restores"] => run_restores(&Sizes::default())?,
+        _ => anyhow::bail!("usage: bench [--small | --restores]"),
+    }
     Ok(ExitCode::SUCCESS)
 }
