@@ -165,6 +165,14 @@ impl Journal {
         File::open(private)?.sync_all()
     }
 
+    /// Removes what a process has left that was killed while it wrote a first journal.
+    pub(super) fn remove_unwritten(private: &Path) -> io::Result<()> {
+        match private.join(NEW).exists() {
+            true => Self::remove(private),
+            false => Ok(()),
+        }
+    }
+
     /// Removes it: the swap has come to its end.
     pub(super) fn remove(private: &Path) -> io::Result<()> {
         for name in [NEW, NAME] {

@@ -59,7 +59,7 @@ pub enum RestoreError {
     #[error("{0} is not the object that this backup names")]
     OtherObject(String),
     /// The volumes hold other members than the inventory lists.
-    #[error("the volumes hold {unpacked} members, and not the {expected} that the inventory lists")]
+    #[error("the volumes hold other members ({unpacked}) than the inventory lists ({expected})")]
     OtherMembers {
         /// Members in the inventory.
         expected: u64,
@@ -67,7 +67,9 @@ pub enum RestoreError {
         unpacked: u64,
     },
     /// What was unpacked of a volume are not the files that were in it: two of them had one name.
-    #[error("{volume} holds {expected} files, and unpacked they are {found}")]
+    #[error(
+        "{volume} holds a name twice: of its {expected} files {found} are left when they are unpacked"
+    )]
     OtherFiles {
         /// The volume.
         volume: String,

@@ -23,7 +23,7 @@ pub fn tidy(place: &Place) -> io::Result<()> {
     if !private.exists() || Journal::is_there(&private) {
         return Ok(());
     }
-    Journal::remove(&private)?;
+    Journal::remove_unwritten(&private)?;
     previous::sweep(&private)?;
     tidy_staging(&place.staging())
 }

@@ -178,6 +178,13 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         return sort(inner);
     }
     let cause = chain(error);
+    if let Some(RestoreError::Download {
+        source: S3Error::NotFound { .. },
+        ..
+    }) = within(error)
+    {
+        return Failure::new(Kind::Operator, "volume-missing", cause, DAMAGED);
+    }
     if let Some(error) = within::<S3Error>(error) {
         return Failure::new(Kind::Operator, store_code(error), cause, error.hint());
     }
@@ -270,10 +277,12 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     Failure::new(Kind::Fault, code, cause, "see juju debug-log")
 }
 
+/// What to do about a backup of which something is missing or altered.
+const DAMAGED: &str = "the backup is damaged: restore another one";
+
 /// What to do about a failed restore, as far as the restore itself knows; its causes speak for themselves.
 fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
     const ROOM: &str = "give the storage data more room, or free what an earlier restore replaced: confirm-restore";
-    const DAMAGED: &str = "the backup is damaged: restore another one";
     Some(match error {
         RestoreError::NoSpace { .. } => (Kind::Operator, "no-space", ROOM),
         RestoreError::NoInodes { .. } => (Kind::Operator, "no-inodes", ROOM),

@@ -97,7 +97,7 @@ fn corpus_of_the_selection() -> Vec<(&'static str, &'static str, Vec<Member>)> {
         ("outside /data", "etc/forged", vec![file("etc/forged")]),
         (
             "twice the same name",
-            "data/macaroon.secret",
+            "holds a name twice",
             vec![file("data/macaroon.secret")],
         ),
     ]

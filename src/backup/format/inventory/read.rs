@@ -135,7 +135,10 @@ impl<'de, F: FnMut(&Member)> Visitor<'de> for MembersWith<'_, F> {
         let mut digest = MemberDigest::default();
         while let Some(member) = list.next_element::<Member>()? {
             if !member.keeps_the_rules() {
-                return Err(Error::custom("a member that no archive may hold"));
+                return Err(Error::custom(format!(
+                    "no archive may hold a member as it lists: {:?}",
+                    member.path
+                )));
             }
             digest.add(&member).map_err(Error::custom)?;
             (self.0)(&member);
