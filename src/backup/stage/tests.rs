@@ -354,7 +354,7 @@ fn two_members_of_one_name_are_found_by_counting() {
     let error = scene.ledger.finish(volume, 2).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "volume-0001.tar.gpg holds 2 files, and unpacked they are 1"
+        "volume-0001.tar.gpg holds a name twice: of its 2 files 1 are left when they are unpacked"
     );
     assert!(scene.ledger.whole().is_empty());
 
