@@ -173,7 +173,7 @@ impl Charm {
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
         }
-        let status = standing::status(self.application(), &seen.options, hindrance, &standing);
+        let status = standing::status(&self.context.unit, &seen.options, hindrance, &standing);
         self.tools.status_set(&status).await?;
         Ok(())
     }

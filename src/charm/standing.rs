@@ -10,7 +10,7 @@ use super::swaps::keep_hours;
 use super::volume::Volume;
 use super::{Charm, store};
 use crate::backup::{Kept, Operation};
-use crate::juju::{Options, Status};
+use crate::juju::{Options, Status, UnitName};
 
 /// How long a hook waits for a Synapse that it has just started. A slower one is told by its check.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,14 +81,16 @@ async fn place(charm: &Charm, relation: &BackupRelation) -> Option<(&'static str
     }
 }
 
-/// Whether less than a tenth of the data volume is free.
+/// Whether so little of the data volume is free that Synapse may soon miss it: a tenth, but never more than this.
 fn crowded(volume: &Volume) -> bool {
-    volume.room().is_ok_and(|room| room.bytes < room.total / 10)
+    const ENOUGH: u64 = 4 * 1024 * 1024 * 1024;
+    let room = volume.room();
+    room.is_ok_and(|room| room.bytes < (room.total / 10).min(ENOUGH))
 }
 
 /// The unit's status: what hinders Synapse first, then what hinders backups, then what an operator should know.
 pub(super) fn status(
-    application: &str,
+    unit: &UnitName,
     options: &Options,
     hindrance: Option<Status>,
     standing: &Standing,
@@ -112,24 +114,25 @@ pub(super) fn status(
         Err(problem) => return Status::blocked(problem),
     };
     if let Some(kept) = &standing.kept {
-        return kept_status(application, kept, hours, standing.crowded);
+        return kept_status(unit, kept, hours, standing.crowded);
     }
     let passphrase = options
         .text("backup_passphrase")
         .is_some_and(|text| !text.is_empty());
     if standing.related && !passphrase {
         return Status::active(format!(
-            "Backup: juju config {application} backup_passphrase=<passphrase>"
+            "Backup: juju config {} backup_passphrase=<passphrase>",
+            unit.application()
         ));
     }
     Status::active("")
 }
 
 /// What an operator should know as long as there is a way back.
-fn kept_status(application: &str, kept: &Kept, hours: u32, crowded: bool) -> Status {
+fn kept_status(unit: &UnitName, kept: &Kept, hours: u32, crowded: bool) -> Status {
     if crowded {
         return Status::active(format!(
-            "low space: juju run {application}/leader confirm-restore frees what it replaced"
+            "low space: juju run {unit} confirm-restore frees what it replaced"
         ));
     }
     let until = kept.until(hours).strftime("%Y-%m-%d %H:%M UTC").to_string();

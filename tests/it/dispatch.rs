@@ -113,7 +113,7 @@ fn terminated_hook_ends_by_the_signal_so_that_juju_runs_it_again() {
     let agent = Scripts::new().with("juju-log", "exit 0");
     let called = agent.path("called");
     let agent = agent.with(
-        "config-get",
+        "storage-list",
         &format!("touch {}; exec sleep 60", called.display()),
     );
     let child = agent.dispatch("hooks/config-changed").spawn().unwrap();
@@ -137,7 +137,7 @@ fn failing_agent_fails_the_hook_and_is_told_in_the_log() {
     let agent = agent
         .with("juju-log", &format!("echo \"$@\" >> {}", log.display()))
         .with(
-            "config-get",
+            "storage-list",
             "echo 'ERROR connection is shut down' >&2; exit 1",
         );
     let output = agent.dispatch("hooks/config-changed").output().unwrap();

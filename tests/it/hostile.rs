@@ -26,7 +26,7 @@ fn corpus() -> Vec<(&'static str, &'static str, Vec<Member>)> {
         ("absolute", "/etc/forged", vec![file("/etc/forged")]),
         (
             "absolute by a pax record",
-            "/etc/forged",
+            "PaxHeaders/x",
             pax("data/macaroon.secret", "20 path=/etc/forged\n"),
         ),
         (

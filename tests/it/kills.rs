@@ -126,9 +126,10 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     scene.untouched();
     assert_eq!(scene.listed(), [""; 0]);
 
-    // All is in the bucket but the commit.
-    stall(Operation::PutObject);
-    scene.kill_at(&["create-backup"], Operation::PutObject, 1);
+    // All is in the bucket but the commit; the lease, which is such an object too, came before.
+    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(1);
+    scene.store().order(commit.always());
+    scene.kill_at(&["create-backup"], Operation::PutObject, 2);
     scene.untouched();
     assert_eq!(scene.listed(), [""; 0]);
     let objects = scene.world.store().objects().unwrap();
@@ -188,7 +189,7 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     scene.kill_at(&restore, Operation::GetObject, 3);
     scene.untouched();
     scene.diary.check(&scene.homeserver).unwrap();
-    assert_eq!(scene.private(), ["staging"]);
+    assert_eq!(scene.private(), [""; 0], "what was not whole is gone");
 
     let answer = scene.world.act(UNIT, &restore).unwrap().success().unwrap();
     assert_eq!(answer["result"], "correct");
@@ -251,7 +252,7 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     fail(
         &create,
         "503 at the manifest",
-        on(Operation::PutObject, unavailable()).always(),
+        on(Operation::PutObject, unavailable()).after(1).always(),
     );
     fail(
         &create,

@@ -25,3 +25,4 @@ mod secrets;
 mod staging;
 mod story;
 mod traps;
+mod two_units;

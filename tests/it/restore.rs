@@ -256,6 +256,35 @@ fn server_that_lost_everything_publishes_the_key_that_it_signed_with_meanwhile()
 }
 
 #[test]
+fn restored_data_that_synapse_cannot_start_on_is_taken_back_by_itself() {
+    let scene = Scene::new();
+    // A database in which Synapse finds no users: sound, of the right schema, and of no use.
+    let break_it = "import sqlite3; sqlite3.connect('/data/homeserver.db').execute('ALTER TABLE users RENAME TO nobody')";
+    scene.juju(&[
+        "ssh",
+        "--container",
+        "synapse",
+        UNIT,
+        &format!("python3 -c \"{break_it}\""),
+    ]);
+    let broken = scene.act("create-backup");
+    let broken = format!("backup-id={}", broken["backup-id"].as_str().unwrap());
+    scene.restore(&[]).success().unwrap();
+    scene.is_saved();
+
+    let failed = scene.world.act(UNIT, &["restore-backup", &broken]).unwrap();
+    let failed = failed.failure().unwrap();
+    assert_eq!(failed.result("error-code"), "restore-taken-back");
+    let told = "Everything was put back, and the server runs on its old data: Synapse does not";
+    assert!(failed.message.contains(told), "{}", failed.message);
+    scene.is_saved();
+    // The way back of the restore before is as it was.
+    assert_eq!(scene.kept(), 1);
+    scene.tells(&format!("restored {}, undo possible until ", scene.id));
+    scene.world.finish().unwrap();
+}
+
+#[test]
 fn what_was_replaced_is_freed_when_its_time_is_over_and_the_server_works() {
     let scene = Scene::new();
     scene.restore(&[]).success().unwrap();

@@ -26,8 +26,9 @@ fn is_their_home(path: &Path) -> bool {
     let name = name.to_string_lossy();
     let below = &text[at + "/data/".len()..];
     let place = below.strip_suffix(name.as_ref()).unwrap_or(below);
+    let parts: Vec<&str> = place.split_terminator('/').collect();
     (name.ends_with(".secret") || name.ends_with(".signing.key"))
-        && ["", ".synapse-operator/replaced/"].contains(&place)
+        && matches!(parts[..], [] | [".synapse-operator", "previous", _, "data"])
 }
 
 #[test]

@@ -36,8 +36,7 @@ fn restore_is_recorded_stopped_failed_and_killed_at_its_first_rename() {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     assert!(status.contains("\nState:\tt (tracing stop)"), "{status}");
     assert_eq!(world.charm_process(UNIT).unwrap(), Some(process));
-    trapped.resume().unwrap();
-    let ended = world.wait_for_task(task).unwrap();
+    let ended = world.resume_until_ended(UNIT, &trapped, task).unwrap();
     ended.success().unwrap();
     scene.restore(Which::After).unwrap();
 

@@ -250,7 +250,7 @@ impl<'a> Story<'a> {
         self.head("Restore once more, by mistake: what was written since is gone");
         let backup = format!("backup-id={id}");
         let answer = self.juju(&["run", "synapse/leader", "restore-backup", &backup])?;
-        expect(&answer, "juju run synapse/leader rollback-restore")?;
+        expect(&answer, "juju run synapse/0 rollback-restore")?;
         ensure!(
             diary.check(homeserver).is_err(),
             "a message from after the backup outlived its restore"

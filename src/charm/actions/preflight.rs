@@ -276,10 +276,11 @@ impl Plan {
         };
         self.0.push(("replaces", list(&census.replaced)));
         self.0.push(("leaves", list(&census.left)));
-        self.0.push((
-            "way back",
-            format!("rollback-restore, for {keep_hours} hours"),
-        ));
+        let back = match keep_hours {
+            0 => "none: restore_keep_hours is 0".to_owned(),
+            hours => format!("rollback-restore, for {hours} hours"),
+        };
+        self.0.push(("way back", back));
     }
 
     fn findings(&mut self, forced: &[String], findings: &[Failure]) {

@@ -169,7 +169,6 @@ fn held(operation: &Operation) -> String {
 
 /// What every swap tells that was made.
 fn swapped(charm: &Charm, made: &Made, before: &Volume, keep_hours: u32) -> Results {
-    let application = charm.application();
     let mut results = Results::from([("result".to_owned(), "correct".to_owned())]);
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     if let Some(downtime) = made.downtime {
@@ -182,16 +181,18 @@ fn swapped(charm: &Charm, made: &Made, before: &Volume, keep_hours: u32) -> Resu
             fix_ups => fix_ups.join("\n"),
         },
     );
-    match &made.kept {
+    let undo = match &made.kept {
+        None => "not possible: there was no data before".to_owned(),
+        Some(_) if keep_hours == 0 => "not possible: restore_keep_hours is 0".to_owned(),
         Some(kept) => {
             let until = kept.until(keep_hours).strftime("%Y-%m-%d %H:%M UTC");
-            let undo = format!("until {until}: juju run {application}/leader rollback-restore");
-            tell("undo", undo);
+            format!(
+                "until {until}: juju run {} rollback-restore",
+                charm.context.unit
+            )
         }
-        None => {
-            tell("undo", "not possible: there was no data before".to_owned());
-        }
-    }
+    };
+    tell("undo", undo);
     if made.freed > 0 {
         let note = "what an earlier restore had replaced was freed: this one's is kept instead";
         tell("note", note.to_owned());

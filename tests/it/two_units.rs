@@ -1,0 +1,74 @@
+//! Two units that both work on the backups: one is told who does, and since when.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use harness::demo::Story;
+use harness::s3::{Effect, Fault, Operation};
+use harness::world::World;
+use serde_json::Value;
+
+const FIRST: &str = "synapse/0";
+const SECOND: &str = "synapse/1";
+
+#[test]
+fn second_unit_is_told_who_works_and_the_lease_of_the_dead_ends_by_itself() {
+    let world = World::new().unwrap();
+    let story = Story::new(&world, |_| ());
+    story.deploy().unwrap();
+    story.connect().unwrap();
+    let juju = |words: &[&str]| world.juju(words).unwrap().success().unwrap();
+    juju(&["add-unit", "synapse"]);
+    world.wait_for_status(SECOND, "active", "").unwrap();
+    let backup = |unit| world.act(unit, &["create-backup"]).unwrap();
+    let created = backup(FIRST).success().unwrap();
+    let id = format!("backup-id={}", created["backup-id"].as_str().unwrap());
+
+    // The first unit is at work when its node is lost, and the other becomes the leader.
+    let store = world.store().server().unwrap();
+    store.order(Fault::on(Operation::UploadPart, Effect::Stall).always());
+    let before = store.calls(Operation::UploadPart);
+    let task = world.begin(FIRST, &["create-backup"]).unwrap();
+    let there = || Ok(store.calls(Operation::UploadPart) > before);
+    world
+        .wait_until("the upload to stand still", there)
+        .unwrap();
+    let killed = world.cancel(task).unwrap();
+    assert_eq!(killed.status, "aborted");
+    store.clear_faults();
+    juju(&["lever", "lead", SECOND]);
+
+    for words in [
+        &["create-backup"][..],
+        &["restore-backup", &id, "force=other-units"],
+        &["delete-backup", &id],
+    ] {
+        let refused = world.act(SECOND, words).unwrap().failure().unwrap();
+        assert_eq!(refused.result("error-code"), "backup-busy", "{refused:?}");
+        for told in [
+            "synapse/0 is at work",
+            "create-backup, since ",
+            "ends by itself at ",
+        ] {
+            assert!(refused.message.contains(told), "{}", refused.message);
+        }
+    }
+    assert_eq!(
+        world
+            .act(SECOND, &["list-backups"])
+            .unwrap()
+            .success()
+            .unwrap()["count"],
+        "1"
+    );
+
+    // Its time is over: nobody has to remove it.
+    let lease = world.store().bucket().join("demo.example/lease.json");
+    let mut document: Value = serde_json::from_slice(&fs::read(&lease).unwrap()).unwrap();
+    document["expires"] = "2026-01-01T00:00:00Z".into();
+    fs::write(&lease, document.to_string()).unwrap();
+    backup(SECOND).success().unwrap();
+    assert!(!lease.exists(), "the lease was not given back");
+    world.finish().unwrap();
+}
