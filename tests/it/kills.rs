@@ -181,12 +181,12 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     scene.diary.write("after the backup").unwrap();
     let restore = ["restore-backup", &format!("backup-id={id}")];
 
-    // Manifest, inventory, and of the volume one half.
+    // Manifest, inventory, twice the lease, and of the volume one half.
     let half = Effect::StallBody(MIB as u64);
     scene
         .store()
-        .order(Fault::on(Operation::GetObject, half).after(2).always());
-    scene.kill_at(&restore, Operation::GetObject, 3);
+        .order(Fault::on(Operation::GetObject, half).after(4).always());
+    scene.kill_at(&restore, Operation::GetObject, 5);
     scene.untouched();
     scene.diary.check(&scene.homeserver).unwrap();
     assert_eq!(scene.private(), [""; 0], "what was not whole is gone");
@@ -219,7 +219,10 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
             failed.message,
             failed.result("error-code")
         );
-        assert_eq!(scene.world.store().objects().unwrap(), objects, "{what}");
+        // A lease that the store does not let us give back ends by itself.
+        let mut left = scene.world.store().objects().unwrap();
+        left.retain(|(key, _)| !key.ends_with("/lease.json"));
+        assert_eq!(left, objects, "{what}");
         assert_eq!(scene.store().open_uploads(), 0, "{what}");
         assert_eq!(scene.private(), [""; 0], "{what}");
         scene.untouched();
@@ -266,7 +269,7 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     );
 
     let restore = ["restore-backup", &format!("backup-id={kept}")];
-    let volume = |effect| on(Operation::GetObject, effect).after(2).always();
+    let volume = |effect| on(Operation::GetObject, effect).after(4).always();
     fail(
         &restore,
         "403 at the volume",

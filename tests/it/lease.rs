@@ -81,7 +81,8 @@ impl Scene {
     }
 }
 
-fn bucket(databag: &std::collections::BTreeMap<String, String>) -> Bucket {
+/// A bucket, as what an integrator writes names it.
+pub(super) fn bucket(databag: &std::collections::BTreeMap<String, String>) -> Bucket {
     let limits = Limits {
         first_pause: Duration::from_millis(5),
         longest_pause: Duration::from_millis(20),

@@ -3,14 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::time::Duration;
 
 use harness::demo::Story;
 use harness::s3::{Effect, Fault, Operation};
 use harness::world::World;
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use super::lease::bucket;
 
 const FIRST: &str = "synapse/0";
 const SECOND: &str = "synapse/1";
+/// How long one small object may take.
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn second_unit_is_told_who_works_and_the_lease_of_the_dead_ends_by_itself() {
@@ -67,7 +74,13 @@ fn second_unit_is_told_who_works_and_the_lease_of_the_dead_ends_by_itself() {
     let lease = world.store().bucket().join("demo.example/lease.json");
     let mut document: Value = serde_json::from_slice(&fs::read(&lease).unwrap()).unwrap();
     document["expires"] = "2026-01-01T00:00:00Z".into();
-    fs::write(&lease, document.to_string()).unwrap();
+    let mut relation = store.relation_data();
+    relation.insert("path".to_owned(), "demo.example".to_owned());
+    let ended = document.to_string().into();
+    let runtime = Runtime::new().unwrap();
+    let bucket = bucket(&relation);
+    let written = bucket.put("lease.json", ended);
+    runtime.block_on(async { timeout(SOON, written).await.unwrap().unwrap() });
     backup(SECOND).success().unwrap();
     assert!(!lease.exists(), "the lease was not given back");
     world.finish().unwrap();

@@ -19,8 +19,9 @@ fn moments() -> [When; 4] {
     [
         gate("manifest", 0, None),
         gate("inventory", 1, None),
-        gate("volume", 2, None),
-        gate("volume", 2, Some(HALF)),
+        // Before it the lease is read twice.
+        gate("volume", 4, None),
+        gate("volume", 4, Some(HALF)),
     ]
 }
 
