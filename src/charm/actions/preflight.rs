@@ -194,7 +194,7 @@ async fn other_schema(
         &program,
     );
     let text = match verdict {
-        Compatibility::Same => "the same schema".to_owned(),
+        Compatibility::Same => "has the same schema".to_owned(),
         Compatibility::Migrates { from, to } => {
             format!("migrates the database from schema {from} to {to} when it starts")
         }
