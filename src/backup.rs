@@ -24,6 +24,7 @@ mod restore;
 mod stage;
 mod swap;
 mod tidy;
+mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Listed};
 pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, create};
@@ -39,3 +40,4 @@ pub use progress::{Monitor, Phase, Progress};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
+pub use verify::{Level, verify};

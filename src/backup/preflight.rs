@@ -129,13 +129,17 @@ impl Sealed {
                 available,
             });
         }
+        findings.extend(self.missing(catalogue).await);
+        Ok(findings)
+    }
+
+    /// Looks for volumes that are missing in the bucket, or have another size there.
+    pub(super) async fn missing(&self, catalogue: &Catalogue) -> Vec<RestoreError> {
         // A server's backup has a handful of volumes.
         let volumes = self.volumes().iter();
         let looked = volumes.map(|volume| self.volume_finding(catalogue, volume));
-        for finding in future::join_all(looked).await {
-            findings.extend(finding);
-        }
-        Ok(findings)
+        let looked = future::join_all(looked).await;
+        looked.into_iter().flatten().collect()
     }
 
     async fn volume_finding(&self, catalogue: &Catalogue, volume: &Volume) -> Option<RestoreError> {

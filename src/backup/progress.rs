@@ -18,6 +18,8 @@ pub enum Phase {
     Committing,
     /// Compares what an earlier run has staged with the inventory.
     Rechecking,
+    /// Downloads and opens, to see whether all is as it was written.
+    Verifying,
     /// Downloads, opens and unpacks into staging.
     Staging,
     /// Puts the staged data into its place.
@@ -36,6 +38,7 @@ impl fmt::Display for Phase {
             Self::Uploading => "uploading",
             Self::Committing => "committing",
             Self::Rechecking => "checking what is already here",
+            Self::Verifying => "downloading and checking",
             Self::Staging => "downloading and verifying",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::format::FormatError;
+use super::format::{FormatError, Volume};
 use super::preflight::Sealed;
 use super::stage::stage;
 use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
-use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
+use super::{BackupId, Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -121,6 +121,19 @@ pub enum RestoreError {
     /// The swap is neither made nor taken back; the next wake-up goes on with it.
     #[error("the restore is unfinished")]
     Unfinished(#[from] SwapError),
+}
+
+impl RestoreError {
+    /// Whether it is about this volume, of which nothing more has to be said.
+    pub(super) fn is_about(&self, id: &BackupId, volume: &Volume) -> bool {
+        let (Self::Download { key, .. }
+        | Self::VolumeMissing { key }
+        | Self::VolumeSize { key, .. }) = self
+        else {
+            return false;
+        };
+        *key == Catalogue::key(id, &volume.name)
+    }
 }
 
 fn works(taken_back: &TakenBack) -> String {

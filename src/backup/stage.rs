@@ -33,7 +33,8 @@ use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
-use volume::{Unpacked, Unpacking};
+use volume::Unpacking;
+pub(super) use volume::{Reading, Whole};
 
 /// Reports of the recheck that may wait to be told: a number each.
 const REPORTS: usize = 16;
@@ -109,13 +110,13 @@ pub(super) async fn stage(
     monitor: &Monitor,
 ) -> Result<Staged, RestoreError> {
     let ledger = Ledger::new(place, manifest, &inventory.volumes);
-    let unpacking = Unpacking {
-        client,
+    let reading = Reading {
         catalogue,
         passphrase,
         place,
         monitor,
     };
+    let unpacking = Unpacking { client, reading };
     let staged = all(&unpacking, manifest, inventory, &ledger, vec![message]).await;
     if staged.is_err() {
         let kept = on_disk(&ledger, Ledger::keep_whole).await;
@@ -146,13 +147,13 @@ async fn all(
     }
     let rest = &inventory.volumes[whole..];
     let content = rest.iter().map(|volume| volume.content).sum();
-    unpacking.monitor.enter(Phase::Staging, content);
+    unpacking.reading.monitor.enter(Phase::Staging, content);
     for volume in rest {
         let into = ledger.prepare(volume)?;
         let unpacked = unpacking
             .unpack(&inventory.id, volume, digest, &into)
             .await?;
-        let Unpacked { message, files, .. } = unpacked;
+        let Whole { message, files, .. } = unpacked;
         let noted = volume.clone();
         on_disk(ledger, move |ledger| ledger.finish(&noted, files)).await?;
         digest = unpacked.digest;
@@ -191,7 +192,7 @@ async fn recheck(
     }
     let volumes = whole.len();
     let content = whole.iter().map(|volume| volume.content).sum();
-    let monitor = unpacking.monitor;
+    let monitor = unpacking.reading.monitor;
     monitor.enter(Phase::Rechecking, content);
     on_disk(ledger, Ledger::keep_whole).await?;
 
@@ -203,7 +204,7 @@ async fn recheck(
     };
     let comparing = async {
         let recheck = Recheck::new(ledger.clone(), progress);
-        let (catalogue, passphrase) = (unpacking.catalogue, unpacking.passphrase);
+        let (catalogue, passphrase) = (unpacking.reading.catalogue, unpacking.reading.passphrase);
         let each = Recheck::member;
         let (_, message, recheck) = visit(catalogue, passphrase, manifest, recheck, each).await?;
         // It ends the reports too.
@@ -256,7 +257,7 @@ async fn download(
 }
 
 /// What was unpacked must be what the inventory lists, member for member.
-fn agree(inventory: &Inventory, unpacked: Members) -> Result<(), RestoreError> {
+pub(super) fn agree(inventory: &Inventory, unpacked: Members) -> Result<(), RestoreError> {
     if inventory.members == unpacked {
         return Ok(());
     }

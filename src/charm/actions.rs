@@ -6,6 +6,7 @@ mod preflight;
 mod ready;
 mod register;
 mod restore;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +45,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     let outcome = match name {
         "create-backup" => create::create(charm).await,
         "list-backups" => listing::list(charm).await,
+        "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,

@@ -43,6 +43,7 @@ impl<'a> Story<'a> {
         self.connect()?;
         let homeserver = self.world.homeserver(UNIT)?;
         let (diary, id) = self.begin(&homeserver)?;
+        self.verify(&id)?;
         self.look_into_the_bucket(&id)?;
         self.recover_by_hand(&id)?;
         self.lose_everything(&homeserver, &diary)?;
@@ -132,6 +133,14 @@ impl<'a> Story<'a> {
             "Synapse does not answer after the backup"
         );
         Ok((diary, id))
+    }
+
+    fn verify(&self, id: &str) -> Result<()> {
+        self.head("Prove that it can be read back");
+        let backup = format!("backup-id={id}");
+        let answer = self.juju(&["run", "synapse/leader", "verify-backup", &backup])?;
+        expect(&answer, "level: full")?;
+        expect(&answer, "result: correct")
     }
 
     fn look_into_the_bucket(&self, id: &str) -> Result<()> {

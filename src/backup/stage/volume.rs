@@ -1,4 +1,5 @@
-//! One volume on its way into staging: three stages at work at once, and the download beside them.
+//! One volume as it is read: three stages at work at once, and the download beside them. The last one unpacks it into
+//! staging, or, for a verification, only lets it pass.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -25,22 +26,89 @@ const PER_MEMBER: u64 = 16 * 1024;
 /// The most that the end of an archive takes: a whole record of tar's.
 const PER_ARCHIVE: u64 = 1024 * 1024;
 
+/// What all volumes are read with.
+pub(in crate::backup) struct Reading<'a> {
+    pub(in crate::backup) catalogue: &'a Catalogue,
+    pub(in crate::backup) passphrase: &'a Arc<Passphrase>,
+    pub(in crate::backup) place: &'a Place,
+    pub(in crate::backup) monitor: &'a Monitor,
+}
+
 /// What all volumes are unpacked with.
 pub(super) struct Unpacking<'a> {
     pub(super) client: &'a pebble::Client,
-    pub(super) catalogue: &'a Catalogue,
-    pub(super) passphrase: &'a Arc<Passphrase>,
-    pub(super) place: &'a Place,
-    pub(super) monitor: &'a Monitor,
+    pub(super) reading: Reading<'a>,
 }
 
 /// A volume that has ended well, and is as the inventory says.
-pub(super) struct Unpacked {
-    pub(super) message: Authenticated,
+pub(in crate::backup) struct Whole {
+    pub(in crate::backup) message: Authenticated,
     /// Its members added to those before.
-    pub(super) digest: MemberDigest,
+    pub(in crate::backup) digest: MemberDigest,
     /// Plain files among them.
-    pub(super) files: u64,
+    pub(in crate::backup) files: u64,
+}
+
+impl Reading<'_> {
+    /// Reads a volume of backup `id` to its authenticated end; `sink` is given the archive as it passes.
+    pub(in crate::backup) async fn read(
+        &self,
+        id: &BackupId,
+        volume: &Volume,
+        digest: MemberDigest,
+        sink: impl AsyncFnOnce(PipeReader) -> Result<(), RestoreError>,
+    ) -> Result<Whole, RestoreError> {
+        let key = Catalogue::key(id, &volume.name);
+        let (opened_out, opened) = pipe();
+        let (sealed_out, sealed) = pipe();
+        let (passed_out, passed) = pipe();
+        let passphrase = Arc::clone(self.passphrase);
+        let headers = volume.members.saturating_mul(PER_MEMBER);
+        let most = volume.content.saturating_add(headers);
+        let most = most.saturating_add(PER_ARCHIVE);
+        let admission = Admission::new(self.place, volume);
+        let opening =
+            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
+        let noting =
+            tokio::task::spawn_blocking(move || note(opened, passed_out, admission, digest));
+        let (downloaded, opened, noted, taken) = tokio::join!(
+            download(self.catalogue, &key, sealed_out),
+            joined(opening),
+            joined(noting),
+            sink(passed),
+        );
+        let (object, message, (digest, files)) = match (downloaded, opened, noted, taken) {
+            (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
+            (downloaded, opened, noted, taken) => {
+                return Err(cause([
+                    downloaded.err(),
+                    opened.err(),
+                    noted.err(),
+                    taken.err(),
+                ]));
+            }
+        };
+        if object != (volume.size, volume.sha256.clone()) {
+            return Err(RestoreError::OtherObject(volume.name.clone()));
+        }
+        Ok(Whole {
+            message,
+            digest,
+            files,
+        })
+    }
+
+    /// Lets an archive pass and go nowhere.
+    pub(in crate::backup) async fn discard(
+        &self,
+        mut pieces: PipeReader,
+    ) -> Result<(), RestoreError> {
+        while let Some(piece) = pieces.next().await.map_err(RestoreError::Stream)? {
+            self.monitor.add(piece.len() as u64);
+            pieces.give_back(piece);
+        }
+        Ok(())
+    }
 }
 
 impl Unpacking<'_> {
@@ -51,44 +119,9 @@ impl Unpacking<'_> {
         volume: &Volume,
         digest: MemberDigest,
         into: &str,
-    ) -> Result<Unpacked, RestoreError> {
-        let key = Catalogue::key(id, &volume.name);
-        let (opened_out, opened) = pipe();
-        let (sealed_out, sealed) = pipe();
-        let (tar_out, tar_in) = pipe();
-        let passphrase = Arc::clone(self.passphrase);
-        let headers = volume.members.saturating_mul(PER_MEMBER);
-        let most = volume.content.saturating_add(headers);
-        let most = most.saturating_add(PER_ARCHIVE);
-        let admission = Admission::new(self.place, volume);
-        let opening =
-            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
-        let noting = tokio::task::spawn_blocking(move || note(opened, tar_out, admission, digest));
-        let (downloaded, opened, noted, extracted) = tokio::join!(
-            download(self.catalogue, &key, sealed_out),
-            joined(opening),
-            joined(noting),
-            self.extract(tar_in, into),
-        );
-        let (object, message, (digest, files)) = match (downloaded, opened, noted, extracted) {
-            (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
-            (downloaded, opened, noted, extracted) => {
-                return Err(cause([
-                    downloaded.err(),
-                    opened.err(),
-                    noted.err(),
-                    extracted.err(),
-                ]));
-            }
-        };
-        if object != (volume.size, volume.sha256.clone()) {
-            return Err(RestoreError::OtherObject(volume.name.clone()));
-        }
-        Ok(Unpacked {
-            message,
-            digest,
-            files,
-        })
+    ) -> Result<Whole, RestoreError> {
+        let sink = async |archive| self.extract(archive, into).await;
+        self.reading.read(id, volume, digest, sink).await
     }
 
     /// Feeds `tar -x`. Its input ends only if everything before it ended well; otherwise it is killed first.
@@ -104,7 +137,7 @@ impl Unpacking<'_> {
         ];
         let exec = pebble::Exec::new(command)
             .env("LC_ALL", "C")
-            .user(self.place.user_id, self.place.group_id)
+            .user(self.reading.place.user_id, self.reading.place.group_id)
             .timeout(DEADLINE);
         let started = self.client.exec(&exec).await;
         let mut process = started.map_err(RestoreError::Unpack)?;
@@ -114,7 +147,7 @@ impl Unpacking<'_> {
         let broke_off = loop {
             match pieces.next().await {
                 Ok(Some(piece)) => {
-                    self.monitor.add(piece.len() as u64);
+                    self.reading.monitor.add(piece.len() as u64);
                     if stdin.write_all(&piece).await.is_err() {
                         // tar is gone; how it ended says why.
                         break None;

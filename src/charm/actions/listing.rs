@@ -62,7 +62,7 @@ pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> 
 }
 
 /// The catalogue, once the store has answered: what follows waits longer for each of its calls.
-async fn reach(
+pub(super) async fn reach(
     charm: &Charm,
     relation: &BackupRelation,
     lead: &'static str,

@@ -58,7 +58,8 @@ impl Damaged {
         all
     }
 
-    /// Damages this backup of what was before, has it restored, and mends it again. Tells what the charm said, if it refused.
+    /// Damages this backup of what was before, has it verified and restored, and mends it again. Tells what the charm said,
+    /// if it refused.
     ///
     /// The backup is best one that was laid down by hand: of others the store keeps checksums, and is the first to find it.
     ///
@@ -75,8 +76,13 @@ impl Damaged {
         let others = scene.shelf().join(scene.id(Which::After)).join(self.object);
         self.inflict(&path, &whole, &others)?;
         let synapse = scene.world.synapse(UNIT)?;
-        let words = ["restore-backup", &format!("backup-id={id}")];
-        let ended = scene.world.act(UNIT, &words)?;
+        let backup = format!("backup-id={id}");
+        let verified = scene.world.act(UNIT, &["verify-backup", &backup])?;
+        let ended = scene.world.act(UNIT, &["restore-backup", &backup])?;
+        ensure!(
+            verified.status == ended.status,
+            "{verified:?} when it was verified, and {ended:?} when it was restored"
+        );
         lay_down(&path, Some(&whole))?;
 
         let which = scene.is_whole()?;

@@ -1,0 +1,63 @@
+//! Reads a backup back, and changes nothing: neither in the bucket nor on the data volume.
+
+use super::RestoreError;
+use super::format::MemberDigest;
+use super::preflight::Sealed;
+use super::stage::{Reading, Whole, agree};
+use super::{Catalogue, Monitor, Phase, Place};
+use crate::openpgp::Passphrase;
+use std::sync::Arc;
+
+/// How much of a backup is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Manifest and sealed inventory, and that every object is there with its size.
+    Quick,
+    /// Every byte: downloaded, opened to its authenticated end, each member digested.
+    Full,
+}
+
+/// Verifies a backup whose inventory was opened; gives everything that is wrong with it.
+pub async fn verify(
+    catalogue: &Catalogue,
+    passphrase: &Arc<Passphrase>,
+    sealed: &Sealed,
+    level: Level,
+    place: &Place,
+    monitor: &Monitor,
+) -> Vec<RestoreError> {
+    let mut findings = sealed.missing(catalogue).await;
+    match level {
+        Level::Quick => return findings,
+        Level::Full => monitor.enter(Phase::Verifying, sealed.content()),
+    }
+    let reading = Reading {
+        catalogue,
+        passphrase,
+        place,
+        monitor,
+    };
+    let mut digest = MemberDigest::default();
+    let mut whole = findings.is_empty();
+    for volume in sealed.volumes() {
+        // What is missing, or has another size, is told already.
+        let told = |finding: &RestoreError| finding.is_about(sealed.id(), volume);
+        if findings.iter().any(told) {
+            continue;
+        }
+        let discard = async |archive| reading.discard(archive).await;
+        match reading.read(sealed.id(), volume, digest, discard).await {
+            Ok(Whole { digest: next, .. }) => digest = next,
+            // Without its members the digest over all of them says nothing; the other volumes are read all the same.
+            Err(error) => {
+                findings.push(error);
+                whole = false;
+                digest = MemberDigest::default();
+            }
+        }
+    }
+    if whole {
+        findings.extend(agree(&sealed.inventory, digest.finish()).err());
+    }
+    findings
+}
