@@ -55,14 +55,26 @@ fn farthest(server: &Server) -> usize {
 }
 
 fn wait_until_answering(server: &Server, calls: usize) {
-    let answering = || server.answering(Operation::GetObject);
-    let look = || match answering() {
-        seen if seen == calls => Ok(Look::Done(())),
-        seen => Ok(Look::NotYet(seen)),
-    };
-    let what = format!("{calls} calls to be under way");
+    wait_until("the store answers so many requests", calls, || {
+        server.answering(Operation::GetObject)
+    });
+}
+
+/// Waits until the store has been asked for the object so many times.
+fn wait_until_asked(server: &Server, calls: usize) {
+    wait_until("the store was asked so many times", calls, || {
+        server.calls(Operation::GetObject)
+    });
+}
+
+fn wait_until(what: &str, wanted: usize, seen: impl Fn() -> usize) {
     Deadline::after(Duration::from_secs(10))
-        .wait_for(&what, look)
+        .wait_for(what, || {
+            Ok(match seen() {
+                now if now == wanted => Look::Done(()),
+                now => Look::NotYet(now),
+            })
+        })
         .unwrap();
 }
 
@@ -275,6 +287,7 @@ async fn no_more_is_asked_for_than_may_wait_in_memory() {
     let mut fetch = bucket.fetch(KEY).await.unwrap();
     let mut given = fetch.chunk().await.unwrap().unwrap().len();
     // The store has given away all that it was asked for: it lies with the reader, who takes none.
+    wait_until_asked(&server, Fetch::AHEAD);
     wait_until_answering(&server, 0);
     assert_eq!(farthest(&server), Fetch::AHEAD * PIECE);
     while let Some(chunk) = fetch.chunk().await.unwrap() {
