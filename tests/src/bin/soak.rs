@@ -1,6 +1,6 @@
 //! `soak`: a restore that something happens to, at every moment there is, and then at moments by chance.
 //!
-//! SOAK_MINUTES says how long the latter go on (10), SOAK_SEED repeats those of an earlier run.
+//! SOAK_MINUTES says how long the latter go on (10). SOAK_SEED repeats those of an earlier run, and nothing else.
 
 use std::env;
 use std::process::ExitCode;
@@ -27,13 +27,15 @@ fn say(text: &str) {
 fn run() -> Result<()> {
     remarks()?.iter().for_each(|remark| say(remark));
     let minutes = number("SOAK_MINUTES")?.unwrap_or(10);
-    let seed = match number("SOAK_SEED")? {
+    let given = number("SOAK_SEED")?;
+    let seed = match given {
         Some(seed) => seed,
         None => SystemTime::UNIX_EPOCH.elapsed()?.as_secs(),
     };
     let time = Duration::from_secs(minutes * 60);
     say(&format!("SOAK_SEED={seed} SOAK_MINUTES={minutes}"));
-    Soak { seed, time }.run(say)?;
+    let named = given.is_none();
+    Soak { seed, time, named }.run(say)?;
     say("\nAt every one of these moments the server was wholly the one or wholly the other.");
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Soak {
     pub seed: u64,
     /// How long they go on.
     pub time: Duration,
+    /// Whether all the points that have a name come before them.
+    pub named: bool,
 }
 
 /// The recordings of good runs from which points are made.
@@ -47,12 +49,14 @@ impl Soak {
             say,
             failures: Vec::new(),
         };
-        let points = runs.points();
-        say(&format!("{} named points", points.len()));
-        for point in &points {
-            bath.suffer(point)?;
+        if self.named {
+            let points = runs.points();
+            say(&format!("{} named points", points.len()));
+            for point in &points {
+                bath.suffer(point)?;
+            }
+            bath.damage()?;
         }
-        bath.damage()?;
         say(&format!("moments by chance, SOAK_SEED={}", self.seed));
         let mut chance = Chance(self.seed);
         let began = Instant::now();
