@@ -27,14 +27,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let world = World::new().unwrap();
-        let story = Story::new(&world, |_| ());
-        story.deploy().unwrap();
-        story.connect().unwrap();
-        let registered = world.act(UNIT, &["register-user", "username=anna"]);
-        let registered = registered.unwrap().success().unwrap();
-        let homeserver = world.homeserver(UNIT).unwrap();
-        let password = registered["user-password"].as_str().unwrap();
-        let mut diary = Diary::begin(&homeserver, "anna", password).unwrap();
+        let (homeserver, mut diary) = Story::inhabited(&world).unwrap();
         diary.open_room("Travel").unwrap();
         diary.post("before.png", &picture(1)).unwrap();
         let saved = diary.clone();

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::demo::Story;
-use harness::matrix::Diary;
 use harness::world::World;
 use serde_json::{Value, json};
 use synapse_operator::openpgp::{Passphrase, open};
@@ -27,17 +26,10 @@ impl Scene {
     /// A server with a backup that holds one picture.
     fn new() -> Self {
         let world = World::new().unwrap();
-        let story = Story::new(&world, |_| ());
-        story.deploy().unwrap();
-        story.connect().unwrap();
+        let (_, diary) = Story::inhabited(&world).unwrap();
         let option = format!("backup_passphrase={SECRET}");
         let set = world.juju(&["config", "synapse", &option]).unwrap();
         set.success().unwrap();
-        let registered = world.act(UNIT, &["register-user", "username=anna"]);
-        let registered = registered.unwrap().success().unwrap();
-        let password = registered["user-password"].as_str().unwrap();
-        let homeserver = world.homeserver(UNIT).unwrap();
-        let diary = Diary::begin(&homeserver, "anna", password).unwrap();
         let session = diary.session();
         session
             .upload("picture", "image/png", &vec![7; 300_000])

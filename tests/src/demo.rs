@@ -111,6 +111,21 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// Deploys and connects a server in this world without a word, with a user who has written nothing yet.
+    pub fn inhabited(world: &'a World) -> Result<(Homeserver, Diary)> {
+        let story = Self::new(world, |_| ());
+        story.deploy()?;
+        story.connect()?;
+        let registered = world.act(UNIT, &["register-user", "username=anna"])?;
+        let registered = registered.success()?;
+        let password = registered["user-password"]
+            .as_str()
+            .context("a user without a password")?;
+        let homeserver = world.homeserver(UNIT)?;
+        let diary = Diary::begin(&homeserver, "anna", password)?;
+        Ok((homeserver, diary))
+    }
+
     fn begin(&self, homeserver: &Homeserver) -> Result<(Diary, String)> {
         self.head("Use it: a user, messages, a picture");
         let answer = self.juju(&["run", "synapse/leader", "register-user", "username=anna"])?;

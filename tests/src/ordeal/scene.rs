@@ -77,14 +77,7 @@ impl Scene {
     }
 
     fn on(world: World, small: Option<SmallVolume>) -> Result<Self> {
-        let story = Story::new(&world, |_| ());
-        story.deploy()?;
-        story.connect()?;
-        let homeserver = world.homeserver(UNIT)?;
-        let registered = world.act(UNIT, &["register-user", "username=anna"])?;
-        let registered = registered.success()?;
-        let password = registered["user-password"].as_str().unwrap_or_default();
-        let mut diary = Diary::begin(&homeserver, "anna", password)?;
+        let (homeserver, mut diary) = Story::inhabited(&world)?;
         diary.open_room("Travel")?;
         diary.write("before")?;
         diary.post("sea.png", &picture(1))?;
