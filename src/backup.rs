@@ -31,7 +31,7 @@ pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, cre
 pub use format::{Database, FormatError, Manifest, State, Volume};
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
-pub use lease::{Holder, Lease, LeaseError, Terms};
+pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
 pub use moves::MoveError;
 pub use place::{Place, Room};
 pub use preflight::{Needs, Sealed};
