@@ -210,7 +210,7 @@ impl Manifest {
     }
 }
 
-fn check_preamble(
+pub(super) fn check_preamble(
     document: &'static str,
     expected: &'static str,
     found: &str,
@@ -230,7 +230,7 @@ fn check_preamble(
     Ok(())
 }
 
-fn check_place(
+pub(super) fn check_place(
     document: &'static str,
     found: &BackupId,
     expected: &BackupId,

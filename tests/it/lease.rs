@@ -370,7 +370,7 @@ async fn something_else_in_the_place_of_a_lease_is_overwritten() {
 async fn lease_is_no_backup_and_is_not_deleted_with_one() {
     let scene = Scene::new();
     let lease = scene.take("synapse/0").await.unwrap();
-    assert_eq!(scene.catalogue.list().await.unwrap().len(), 0);
+    assert_eq!(scene.catalogue.list(now()).await.unwrap().len(), 0);
     let id = BackupId::at(now());
     let deleted = scene.catalogue.delete(&id).await;
     assert!(matches!(deleted, Err(CatalogueError::Absent(_))));
