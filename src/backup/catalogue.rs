@@ -36,8 +36,6 @@ pub use standing::Standing;
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Name of the sealed inventory.
 pub(super) const INVENTORY: &str = "inventory.json.gpg";
-/// Name of the first volume.
-pub(super) const VOLUME: &str = "volume-0001.tar.gpg";
 /// Name of what verifications found out.
 pub(super) const PROOF: &str = "proof.json";
 /// Name of what a failed run has to say.
@@ -156,11 +154,11 @@ impl Catalogue {
             .await
             .map_err(failed)?;
         let bytes = object.collect(MANIFEST_LIMIT).await.map_err(failed)?;
-        let read = Manifest::read(&bytes, id).map_err(|source| CatalogueError::Manifest {
+        let manifest = Manifest::read(&bytes, id).map_err(|source| CatalogueError::Manifest {
             id: id.clone(),
             source,
-        });
-        Ok((read?, Sha256Hex::of(&bytes)))
+        })?;
+        Ok((manifest, Sha256Hex::of(&bytes)))
     }
 
     /// Deletes a backup: its manifest first, so that it stops being one before anything of it is gone.

@@ -34,8 +34,7 @@ impl Judged {
         };
         let own = Catalogue::key(&self.listed.id, "");
         let mut volumes = manifest.volumes.iter();
-        volumes
-            .any(|volume| !super::standing::volume_key(&self.listed.id, volume).starts_with(&own))
+        volumes.any(|volume| !volume.key.starts_with(&own))
     }
 }
 

@@ -147,9 +147,11 @@ impl Catalogue {
             Err(CatalogueError::Absent(_)) => Ok(None),
             Err(CatalogueError::Manifest { source, .. }) => Ok(Some(Err(told(&source)))),
             Err(CatalogueError::Store {
-                source: error @ S3Error::TooLarge { .. },
+                source: S3Error::TooLarge { capacity, .. },
                 ..
-            }) => Ok(Some(Err(told(&error)))),
+            }) => Ok(Some(Err(format!(
+                "manifest of the backup is larger than {capacity} bytes"
+            )))),
             Err(error) => Err(error),
         }
     }

@@ -117,11 +117,11 @@ fn damage(
     // An object of another backup is named in full.
     let own = format!("{id}/");
     let mut found = Vec::new();
-    if !sight.inventory || inventory_key(id, manifest) != Catalogue::key(id, INVENTORY) {
+    if !sight.inventory || manifest.inventory != Catalogue::key(id, INVENTORY) {
         found.push(format!("{INVENTORY} is missing"));
     }
     for volume in &manifest.volumes {
-        let key = &volume_key(id, volume);
+        let key = &volume.key;
         let name = key.strip_prefix(&own).unwrap_or(key);
         match size_of(key) {
             Some(size) if size == volume.size => (),
@@ -138,14 +138,6 @@ fn damage(
         0 => first,
         more => format!("{first}, and {more} more"),
     })
-}
-
-pub(super) fn volume_key(id: &BackupId, volume: &crate::backup::Volume) -> String {
-    Catalogue::key(id, &volume.name)
-}
-
-fn inventory_key(id: &BackupId, manifest: &Manifest) -> String {
-    Catalogue::key(id, &manifest.inventory.name)
 }
 
 /// An error and its causes, in one line that is fit for a table.
@@ -167,4 +159,3 @@ pub(super) fn printable(text: &str, most: usize) -> String {
     });
     spaced.take(most).collect()
 }
-
