@@ -5,16 +5,20 @@
 //! never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes a consistent copy
 //! through SQLite's own online backup, with the Python that runs Synapse.
 
+mod checked;
 mod fixup;
 mod program;
+mod python;
 mod snapshot;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
-pub use snapshot::{Snapshot, SnapshotError, snapshot};
+pub use python::AskError;
+pub use snapshot::{SnapshotError, snapshot};
 
 /// How a name is matched.
 enum Name {
