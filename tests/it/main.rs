@@ -26,3 +26,4 @@ mod staging;
 mod story;
 mod traps;
 mod two_units;
+mod workload;

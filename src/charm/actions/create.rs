@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -267,6 +268,9 @@ async fn create_with(
             data::component(Path::new(below.trim_start_matches('/')))
         },
     };
+    let doubts = copy
+        .as_ref()
+        .map_or_else(Vec::new, |copy| copy.warnings.clone());
     let origin = Origin {
         server_name: ready.server_name.to_string(),
         charm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -290,7 +294,7 @@ async fn create_with(
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);
-        let mut warnings = Vec::new();
+        let mut warnings = doubts;
         if !changed.is_empty() {
             let what = match changed.len() {
                 1 => "1 file changed while it was read".to_owned(),
@@ -320,6 +324,7 @@ struct Copy {
     size: u64,
     database: Database,
     made: backup::Snapshot,
+    warnings: Vec<String>,
 }
 
 async fn copy_database(charm: &Charm, here: &Path) -> Result<Copy, Failure> {
@@ -330,27 +335,39 @@ async fn copy_database(charm: &Charm, here: &Path) -> Result<Copy, Failure> {
         .join(relative(synapse::DATA));
     volume::own_directories(here, &place).map_err(led(CREATE))?;
     let copy = format!("{root}{}/homeserver.db", synapse::DATA);
-    let began = now();
-    let snapshot = data::snapshot(&charm.client, &copy)
-        .await
-        .map_err(led(CREATE))?;
-    let took = now().duration_since(began).as_millis();
+    let copying = data::snapshot(&charm.client, &copy);
+    let (copied, pulse) = synapse::pulse(&charm.homeserver, copying).await;
+    let copied = copied.map_err(led(CREATE))?;
+    let mut warnings = Vec::new();
+    if copied.foreign_key_violations > 0 {
+        let count = copied.foreign_key_violations;
+        warnings.push(format!(
+            "{count} rows of the database refer to rows that are not there"
+        ));
+    }
+    let answered = pulse.requests > pulse.failed;
     Ok(Copy {
         root,
-        size: snapshot.size,
+        size: copied.size,
+        made: backup::Snapshot {
+            size: copied.size,
+            milliseconds: (copied.seconds * 1000.0) as u64,
+            slowest_request: answered.then(|| milliseconds(pulse.slowest)),
+            check: copied.check.to_string(),
+        },
         database: Database {
             kind: "sqlite".to_owned(),
-            schema_version: snapshot.schema_version,
-            schema_compat_version: snapshot.schema_compat_version,
+            schema_version: copied.schema_version,
+            schema_compat_version: copied.schema_compat_version,
+            rows: copied.rows,
             ..Database::default()
         },
-        made: backup::Snapshot {
-            size: snapshot.size,
-            milliseconds: u64::try_from(took).unwrap_or_default(),
-            slowest_request: None,
-            check: "integrity".to_owned(),
-        },
+        warnings,
     })
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The names of files that `tar` says have changed, of its lines.
