@@ -27,3 +27,4 @@ mod standings;
 mod story;
 mod traps;
 mod two_units;
+mod workload;
