@@ -42,7 +42,12 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     volume::remove(&snapshot);
     let Created { manifest, retries } = created?;
 
-    let warnings = manifest.warnings.join("\n");
+    let warnings: Vec<String> = [
+        manifest.warnings.clone(),
+        ready.weakness.into_iter().collect(),
+    ]
+    .concat();
+    let warnings = warnings.join("\n");
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("backup-id".to_owned(), manifest.id.to_string()),

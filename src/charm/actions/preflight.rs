@@ -6,6 +6,7 @@ use super::led;
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Needs, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::passphrases::open;
 use crate::charm::swaps::{keep_hours, place};
 use crate::charm::{Charm, now};
 use crate::synapse::data::{self, Compatibility};
@@ -51,10 +52,11 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
     let mut opened = None;
-    if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, passphrase, id).await {
-            Ok(sealed) => {
+    if let (Some(catalogue), false) = (&look.catalogue, look.passphrases.is_empty()) {
+        match open(catalogue, &look.passphrases, id).await {
+            Ok((sealed, passphrase)) => {
                 plan.backup(&sealed, now());
+                look.passphrases = vec![passphrase];
                 opened = Some(sealed);
             }
             Err(error) => look.findings.push(failed(error)),

@@ -6,6 +6,7 @@ use super::led;
 use crate::backup::Catalogue;
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::observe::{self, Container, Observation};
+use crate::charm::passphrases::Passphrases;
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, store};
 use crate::juju::Options;
@@ -48,7 +49,10 @@ impl Task {
 pub(super) struct Look {
     pub(super) options: Options,
     pub(super) catalogue: Option<Catalogue>,
-    pub(super) passphrase: Option<Arc<Passphrase>>,
+    /// What a new backup is sealed with, or an old one may open with; none when that is a finding.
+    pub(super) passphrases: Vec<Arc<Passphrase>>,
+    /// What is to be said of the strength of the first.
+    pub(super) weakness: Option<String>,
     pub(super) volume: Option<Volume>,
     pub(super) server_name: Option<ServerName>,
     /// What Pebble says of Synapse, when the workload answers.
@@ -60,7 +64,10 @@ pub(super) struct Look {
 /// What both actions need, checked.
 pub(super) struct Ready {
     pub(super) catalogue: Catalogue,
+    /// What a new backup is sealed with.
     pub(super) passphrase: Arc<Passphrase>,
+    /// What is to be said of its strength.
+    pub(super) weakness: Option<String>,
     pub(super) volume: Volume,
     pub(super) server_name: ServerName,
 }
@@ -86,7 +93,21 @@ impl Look {
                 None
             }
         };
-        let passphrase = charm.passphrase(&seen.options).map_err(&mut note).ok();
+        let Passphrases {
+            current,
+            old,
+            weakness,
+            ..
+        } = Passphrases::resolve(charm, &seen.options).await;
+        let passphrases = match (current, task) {
+            (Ok(current), Task::Create) => vec![current],
+            (Ok(current), Task::Restore) => [vec![current], old].concat(),
+            (Err(_), Task::Restore) if !old.is_empty() => old,
+            (Err(flaw), Task::Create | Task::Restore) => {
+                note(flaw.failure.or_led_by(lead));
+                Vec::new()
+            }
+        };
         for (found, code, cause) in [
             (
                 seen.container.is_some(),
@@ -122,7 +143,8 @@ impl Look {
             service: seen.container.as_ref().map(service),
             options: seen.options,
             catalogue,
-            passphrase: passphrase.map(Arc::new),
+            passphrases,
+            weakness,
             volume: seen.volume,
             server_name,
             findings,
@@ -135,7 +157,7 @@ impl Look {
         let lead = self.lead;
         match (
             self.catalogue,
-            self.passphrase,
+            self.passphrases.into_iter().next(),
             self.volume,
             self.server_name,
         ) {
@@ -145,6 +167,7 @@ impl Look {
                 Ok(Ready {
                     catalogue,
                     passphrase,
+                    weakness: self.weakness,
                     volume,
                     server_name,
                 })

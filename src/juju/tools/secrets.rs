@@ -66,3 +66,31 @@ fn sort(error: ToolError, uri: &str) -> SecretError {
         _ => SecretError::Tool(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::super::tests::{Bench, block_on};
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_not_to_be_had_tells_why() {
+        const URI: &str = "secret:9m4e2mr0ui3e8a215n5g";
+        let bench = Bench::new(&["secret-get"]);
+        let ask = |uri| block_on(bench.tools().secret_get(uri)).unwrap_err();
+        bench.answer("secret-get", "", "ERROR permission denied\n", 1);
+        assert!(matches!(ask(URI), SecretError::NotGranted { uri } if uri == URI));
+        let gone = "ERROR secret \"9m4e2mr0ui3e8a215n5g\" not found\n";
+        bench.answer("secret-get", "", gone, 1);
+        assert!(matches!(ask(URI), SecretError::NotFound { uri } if uri == URI));
+        let name = "ERROR secret URI \"secret:backup\" not valid\n";
+        bench.answer("secret-get", "", name, 2);
+        assert!(matches!(ask("secret:backup"), SecretError::NotUri { .. }));
+        bench.answer("secret-get", "", "ERROR connection refused\n", 1);
+        assert!(matches!(
+            ask(URI),
+            SecretError::Tool(ToolError::Failed { .. })
+        ));
+    }
+}

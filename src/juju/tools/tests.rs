@@ -51,7 +51,7 @@ impl Bench {
         })
     }
 
-    fn answer(&self, tool: &str, stdout: &str, stderr: &str, exit: i32) {
+    pub(in crate::juju) fn answer(&self, tool: &str, stdout: &str, stderr: &str, exit: i32) {
         let write = |end: &str, text: &str| {
             fs::write(self.path().join(format!("{tool}.{end}")), text).unwrap()
         };
@@ -92,7 +92,7 @@ fn relation() -> RelationId {
 }
 
 /// One thread, as the product has it.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(in crate::juju) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -244,26 +244,6 @@ fn exit_codes_are_told_apart() {
     insta::assert_snapshot!(ask(), @"hook tool relation-get ended with exit status: 7: ");
     bench.script("relation-get", "kill -KILL $$");
     insta::assert_snapshot!(ask(), @"hook tool relation-get ended with signal: 9 (SIGKILL): ");
-}
-
-#[test]
-fn a_secret_that_is_not_to_be_had_tells_why() {
-    const URI: &str = "secret:9m4e2mr0ui3e8a215n5g";
-    let bench = Bench::new(&["secret-get"]);
-    let ask = |uri| block_on(bench.tools().secret_get(uri)).unwrap_err();
-    bench.answer("secret-get", "", "ERROR permission denied\n", 1);
-    assert!(matches!(ask(URI), SecretError::NotGranted { uri } if uri == URI));
-    let gone = "ERROR secret \"9m4e2mr0ui3e8a215n5g\" not found\n";
-    bench.answer("secret-get", "", gone, 1);
-    assert!(matches!(ask(URI), SecretError::NotFound { uri } if uri == URI));
-    let name = "ERROR secret URI \"secret:backup\" not valid\n";
-    bench.answer("secret-get", "", name, 2);
-    assert!(matches!(ask("secret:backup"), SecretError::NotUri { .. }));
-    bench.answer("secret-get", "", "ERROR connection refused\n", 1);
-    assert!(matches!(
-        ask(URI),
-        SecretError::Tool(ToolError::Failed { .. })
-    ));
 }
 
 #[test]
