@@ -15,6 +15,7 @@ mod observe;
 mod passphrases;
 mod process;
 mod report;
+mod selection;
 mod standing;
 mod store;
 mod swaps;

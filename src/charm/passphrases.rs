@@ -16,9 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Charm;
 use super::failure::{self, Failure, Kind};
-use crate::backup::{BackupId, Catalogue, RestoreError, Sealed};
 use crate::juju::{Options, SecretContent, SecretError};
-use crate::openpgp::{OpenError, Passphrase, PassphraseError};
+use crate::openpgp::{Passphrase, PassphraseError};
 use weak::Weakness;
 
 /// The option that holds the passphrase itself.
@@ -93,6 +92,15 @@ impl Passphrases {
         self.current.iter().chain(&self.old).cloned().collect()
     }
 
+    /// What a backup may be opened with: also the older ones alone, when there is no current one.
+    pub(super) fn to_open(self) -> Result<Vec<Arc<Passphrase>>, Flaw> {
+        match self.current {
+            Ok(current) => Ok([vec![current], self.old].concat()),
+            Err(_) if !self.old.is_empty() => Ok(self.old),
+            Err(flaw) => Err(flaw),
+        }
+    }
+
     /// What the status says of them: what to do, a fragment each.
     pub(super) fn notes(&self) -> Vec<String> {
         let flaw = self.current.as_ref().err().map(|flaw| flaw.status.clone());
@@ -101,23 +109,6 @@ impl Passphrases {
 }
 
 type Given = Result<(SecretString, Passphrase), Flaw>;
-
-/// Opens a backup with the first passphrase that fits, and gives that, too.
-pub(super) async fn open(
-    catalogue: &Catalogue,
-    passphrases: &[Arc<Passphrase>],
-    id: &BackupId,
-) -> Result<(Sealed, Arc<Passphrase>), RestoreError> {
-    let mut refused = RestoreError::Open(OpenError::WrongPassphrase);
-    for passphrase in passphrases {
-        match Sealed::open(catalogue, passphrase, id).await {
-            Ok(sealed) => return Ok((sealed, passphrase.clone())),
-            Err(error @ RestoreError::Open(OpenError::WrongPassphrase)) => refused = error,
-            Err(error) => return Err(error),
-        }
-    }
-    Err(refused)
-}
 
 /// The passphrase in plain text.
 fn plain(application: &str, options: &Options) -> Given {

@@ -64,8 +64,10 @@ pub(super) struct Look {
 /// What both actions need, checked.
 pub(super) struct Ready {
     pub(super) catalogue: Catalogue,
-    /// What a new backup is sealed with.
+    /// What a new backup is sealed with; one of those below.
     pub(super) passphrase: Arc<Passphrase>,
+    /// What a backup may be opened with.
+    pub(super) passphrases: Vec<Arc<Passphrase>>,
     /// What is to be said of its strength.
     pub(super) weakness: Option<String>,
     pub(super) volume: Volume,
@@ -93,21 +95,16 @@ impl Look {
                 None
             }
         };
-        let Passphrases {
-            current,
-            old,
-            weakness,
-            ..
-        } = Passphrases::resolve(charm, &seen.options).await;
-        let passphrases = match (current, task) {
-            (Ok(current), Task::Create) => vec![current],
-            (Ok(current), Task::Restore) => [vec![current], old].concat(),
-            (Err(_), Task::Restore) if !old.is_empty() => old,
-            (Err(flaw), Task::Create | Task::Restore) => {
-                note(flaw.failure.or_led_by(lead));
-                Vec::new()
-            }
+        let known = Passphrases::resolve(charm, &seen.options).await;
+        let weakness = known.weakness.clone();
+        let passphrases = match task {
+            Task::Create => known.current.map(|current| vec![current]),
+            Task::Restore => known.to_open(),
         };
+        let passphrases = passphrases.unwrap_or_else(|flaw| {
+            note(flaw.failure.or_led_by(lead));
+            Vec::new()
+        });
         for (found, code, cause) in [
             (
                 seen.container.is_some(),
@@ -157,7 +154,7 @@ impl Look {
         let lead = self.lead;
         match (
             self.catalogue,
-            self.passphrases.into_iter().next(),
+            self.passphrases.first().cloned(),
             self.volume,
             self.server_name,
         ) {
@@ -167,6 +164,7 @@ impl Look {
                 Ok(Ready {
                     catalogue,
                     passphrase,
+                    passphrases: self.passphrases,
                     weakness: self.weakness,
                     volume,
                     server_name,

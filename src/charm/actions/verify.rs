@@ -5,9 +5,9 @@ use std::path::Path;
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
-use crate::backup::{self, Level, Monitor};
+use crate::backup::{self, Level, Monitor, Sealed};
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::passphrases::{Passphrases, open};
+use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::swaps::place;
 use crate::charm::{Charm, now, observe};
@@ -28,20 +28,19 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let id = parse_id(parameters.text("backup-id"))?;
     let (level, word) = level(parameters.text("level"))?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = Passphrases::resolve(charm, &options).await;
-    let known = passphrases.all();
-    if let (Err(flaw), true) = (passphrases.current, known.is_empty()) {
-        return Err(flaw.failure.or_led_by(LEAD));
-    }
+    let passphrases = Passphrases::resolve(charm, &options).await.to_open();
+    let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
-    let (sealed, passphrase) = open(&catalogue, &known, &id).await.map_err(failed)?;
+    let sealed = Sealed::open(&catalogue, &passphrases, &id)
+        .await
+        .map_err(failed)?;
 
     let (monitor, progress) = Monitor::new();
     // Nothing is written there: it says which places a backup may have.
     let place = place(Path::new(synapse::DATA));
-    let work = backup::verify(&catalogue, &passphrase, &sealed, level, &place, &monitor);
+    let work = backup::verify(&catalogue, &passphrases, &sealed, level, &place, &monitor);
     let findings = reported(charm, "verify", progress, work).await;
     if let Some(failure) = Failure::all(findings.into_iter().map(failed).collect()) {
         return Err(failure);
