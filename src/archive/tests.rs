@@ -2,6 +2,7 @@
 
 mod blocks;
 mod corpus;
+mod foreign;
 
 use std::io::Write as _;
 
