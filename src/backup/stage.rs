@@ -267,12 +267,14 @@ pub(super) fn agree(inventory: &Inventory, unpacked: Members) -> Result<(), Rest
     })
 }
 
-async fn joined<T>(handle: JoinHandle<Result<T, RestoreError>>) -> Result<T, RestoreError> {
+pub(super) async fn joined<T>(
+    handle: JoinHandle<Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
     handle.await.unwrap_or(Err(RestoreError::Panicked))
 }
 
 /// The error of the stage that failed first; the others only broke off with it.
-fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
+pub(super) fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
     let mut errors: Vec<RestoreError> = errors.into_iter().flatten().collect();
     let first = errors.iter().position(|error| !is_echo(error)).unwrap_or(0);
     errors.swap_remove(first)

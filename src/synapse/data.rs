@@ -6,6 +6,7 @@
 //! through SQLite's own online backup, with the Python that runs Synapse.
 
 mod fixup;
+mod legacy;
 mod program;
 mod snapshot;
 
@@ -13,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
+pub use legacy::{Legacy, MOVED, legacy, legacy_server};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use snapshot::{Snapshot, SnapshotError, snapshot};
 
