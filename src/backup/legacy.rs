@@ -19,7 +19,7 @@ use super::format::{MemberDigest, Members};
 use super::pipe::{Counter, PipeReader, PipeWriter, broken, pipe};
 use super::stage::{cause, joined};
 use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError};
-use crate::archive::{self, Dialect, Member, Refusal, Sha256Hex};
+use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
 use crate::openpgp::{self, Authenticated, Passphrase};
 
 /// Files at the top of the data directory whose names are kept; that charm saved a handful.
@@ -170,6 +170,7 @@ impl Notes {
             share.content = share.content.saturating_add(member.size);
         }
         if let Some((_, name)) = member.path.split_once('/')
+            && member.kind == Kind::File
             && !name.contains('/')
             && self.files.len() < NAMED
         {

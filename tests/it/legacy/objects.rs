@@ -2,46 +2,12 @@
 
 use std::fs;
 use std::io::{self, Cursor, Read as _};
-use std::path::Path;
 use std::process::Command;
 
-use harness::python_charm::{PythonCharm, Variant, busy_database};
+use super::{SECRET, data, plant};
+use harness::python_charm::{PythonCharm, Variant};
 use synapse_operator::archive::{ArchiveError, Dialect, Kind, Member, pass_in};
 use synapse_operator::openpgp::{Passphrase, open};
-use tempfile::TempDir;
-
-const SECRET: &str = "correct horse battery staple";
-
-fn plant(root: &Path, files: &[(&str, &[u8])]) {
-    for (name, content) in files {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-}
-
-/// A data directory such as that charm had.
-fn data() -> TempDir {
-    let data = tempfile::tempdir().unwrap();
-    let long = format!(
-        "media/local_thumbnails/aa/{}/32-32-image-png-crop",
-        "b".repeat(150)
-    );
-    plant(
-        data.path(),
-        &[
-            ("demo.example.signing.key", b"ed25519 a_abcd 0123\n"),
-            ("tls.key", b"not ours\n"),
-            ("homeserver.yaml", b"server_name: demo.example\n"),
-            ("media/local_content/aa/bb/cccc", &[7; 70_000]),
-            ("media/remote_content/other.example/aa", b"not saved"),
-            (&long, b"thumbnail"),
-        ],
-    );
-    fs::create_dir(data.path().join("media/local_content/empty")).unwrap();
-    busy_database(data.path()).unwrap();
-    data
-}
 
 fn opened(object: Vec<u8>) -> Vec<u8> {
     let passphrase = Passphrase::parse(&SECRET.into()).unwrap();
