@@ -15,12 +15,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::format::{MemberDigest, Members};
+use super::format::{Inventory, Manifest, MemberDigest, Members, State, Tally, VERSION, Volume};
 use super::pipe::{Counter, PipeReader, PipeWriter, broken, pipe};
-use super::stage::{cause, joined};
-use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError};
+use super::preflight::Sealed;
+use super::stage::{Wanted, cause, joined, unlock};
+use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError, Scope};
 use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
-use crate::openpgp::{self, Authenticated, Passphrase};
+use crate::openpgp::{Authenticated, Passphrase};
 
 /// Files at the top of the data directory whose names are kept; that charm saved a handful.
 const NAMED: usize = 64;
@@ -43,13 +44,13 @@ pub struct Heritage {
     pub moved: &'static [(&'static str, &'static str)],
 }
 
-/// Members and bytes of one part.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
-    /// Files and directories.
-    pub members: u64,
-    /// Bytes of file contents.
-    pub content: u64,
+impl Heritage {
+    /// The name that a member has today.
+    pub(super) fn today(&self, name: &str) -> String {
+        let moved = |(from, to): &(&str, &str)| Some(format!("{to}{}", name.strip_prefix(from)?));
+        let today = self.moved.iter().find_map(moved);
+        today.unwrap_or_else(|| name.to_owned())
+    }
 }
 
 /// A backup of the Python charm that was read to its authenticated end.
@@ -62,12 +63,14 @@ pub struct Surveyed {
     /// Bytes of the object.
     pub size: u64,
     /// What it holds of each part.
-    pub parts: BTreeMap<&'static str, Share>,
+    pub parts: BTreeMap<&'static str, Tally>,
     /// Names of the files that lie at the top of the data directory.
     pub files: Vec<String>,
-    pub(super) sha256: Sha256Hex,
-    pub(super) members: Members,
-    pub(super) message: Authenticated,
+    sha256: Sha256Hex,
+    members: Members,
+    message: Authenticated,
+    passphrase: usize,
+    heritage: Heritage,
 }
 
 impl Surveyed {
@@ -80,12 +83,108 @@ impl Surveyed {
     pub fn content(&self) -> u64 {
         self.members.content
     }
+
+    /// Takes it for a backup like any other, of the server that its owner has recognised.
+    ///
+    /// The documents that it lacks are made up of what was found; only what they say of its object and its members was
+    /// ever true.
+    pub fn sealed(self, server_name: String) -> Sealed {
+        let places: Scope = self.parts.keys().map(|part| (*part).to_owned()).collect();
+        let components = self.parts.iter();
+        let components: BTreeMap<String, Tally> = components
+            .map(|(part, tally)| ((*part).to_owned(), *tally))
+            .collect();
+        let volume = Volume {
+            key: self.id.to_string(),
+            size: self.size,
+            key_packet: 0,
+            sha256: self.sha256.clone(),
+            members: self.members.count,
+            content: self.members.content,
+        };
+        let inventory = Inventory {
+            id: self.id.clone(),
+            server_name: server_name.clone(),
+            synapse_version: None,
+            database: None,
+            places: places.clone(),
+            members: self.members.clone(),
+            volumes: vec![volume.clone()],
+            notes: Vec::new(),
+            media: None,
+            manifest: self.sha256,
+        };
+        let written = self.written.unwrap_or_default();
+        let manifest = Manifest {
+            format: Manifest::format(),
+            version: VERSION,
+            id: self.id,
+            started: written,
+            finished: written,
+            state: State::FinishedWithWarnings,
+            server_name,
+            charm_version: String::new(),
+            synapse_version: None,
+            model: None,
+            unit: None,
+            database: None,
+            places: places.clone(),
+            components: components.clone(),
+            volumes: vec![volume.clone()],
+            inventory: volume.key.clone(),
+            size: self.size,
+            members: self.members.count,
+            content: self.members.content,
+            snapshot: None,
+            media: None,
+            warnings: Vec::new(),
+            more: serde_json::Map::new(),
+        };
+        let wanted = Wanted {
+            staged: places.clone(),
+            scope: places,
+            volumes: vec![volume],
+            members: self.members,
+            taken: all(components.values()),
+        };
+        Sealed {
+            manifest,
+            inventory,
+            message: self.message,
+            wanted,
+            passphrase: self.passphrase,
+            heritage: Some(self.heritage),
+        }
+    }
+}
+
+/// Narrows what is to be restored of such a backup to a part of it; all of its one object is read for any part.
+pub(super) fn narrow(sealed: &mut Sealed, scope: Scope, beside: &Scope) {
+    let words = scope.words().iter().chain(beside.words());
+    let staged: Scope = words.cloned().collect();
+    let components = &sealed.manifest.components;
+    let words = staged.words().iter();
+    let known: Option<Vec<&Tally>> = words.map(|word| components.get(word)).collect();
+    // What is less than a component is not counted: it needs no more room than all of it.
+    if let Some(parts) = known {
+        sealed.wanted.taken = all(parts.into_iter());
+    }
+    sealed.wanted.scope = scope;
+    sealed.wanted.staged = staged;
+}
+
+/// What several parts come to.
+fn all<'a>(parts: impl Iterator<Item = &'a Tally>) -> Tally {
+    parts.fold(Tally::default(), |all, part| Tally {
+        members: all.members + part.members,
+        content: all.content.saturating_add(part.content),
+    })
 }
 
 /// What is learned from the members as they pass.
 #[derive(Default)]
 struct Notes {
-    parts: BTreeMap<&'static str, Share>,
+    parts: BTreeMap<&'static str, Tally>,
     files: Vec<String>,
     digest: MemberDigest,
 }
@@ -109,7 +208,7 @@ pub(super) async fn find(
 /// Reads a backup of the Python charm whole, and changes nothing.
 pub async fn survey(
     catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
+    passphrases: &[Arc<Passphrase>],
     id: &BackupId,
     heritage: Heritage,
     monitor: &Monitor,
@@ -117,10 +216,10 @@ pub async fn survey(
     let (size, written) = find(catalogue, id).await?;
     monitor.enter(Phase::Verifying, size);
     let (out, sealed) = pipe();
-    let passphrase = Arc::clone(passphrase);
-    let reading = spawn_blocking(move || read(sealed, &passphrase, heritage));
+    let passphrases = passphrases.to_vec();
+    let reading = spawn_blocking(move || read(sealed, &passphrases, heritage));
     let (downloaded, read) = tokio::join!(download(catalogue, id, out, monitor), joined(reading));
-    let ((size, sha256), (message, notes)) = match (downloaded, read) {
+    let ((size, sha256), (message, passphrase, notes)) = match (downloaded, read) {
         (Ok(object), Ok(read)) => (object, read),
         (downloaded, read) => return Err(cause([downloaded.err(), read.err()])),
     };
@@ -133,19 +232,21 @@ pub async fn survey(
         sha256,
         members: notes.digest.finish(),
         message,
+        passphrase,
+        heritage,
     })
 }
 
 /// Opens the message and walks the archive, each to its end.
 fn read(
     sealed: PipeReader,
-    passphrase: &Passphrase,
+    passphrases: &[Arc<Passphrase>],
     heritage: Heritage,
-) -> Result<(Authenticated, Notes), RestoreError> {
-    let mut opened = openpgp::open(sealed, passphrase).map_err(RestoreError::Open)?;
+) -> Result<(Authenticated, usize, Notes), RestoreError> {
+    let (mut opened, passphrase) = unlock(sealed, passphrases)?;
     let mut notes = Notes::default();
     let admit = |member: &Member| match (heritage.of)(&member.path) {
-        Some(Use::Part(_) | Use::Spare) => Ok(()),
+        Some(Use::Part(_) | Use::Spare) => Ok(true),
         None => Err(Refusal::Outside),
     };
     let walked = archive::pass_in(
@@ -158,7 +259,7 @@ fn read(
     // What the message says counts only after its end was checked: a forged one is told as forged.
     let message = opened.authenticate().map_err(RestoreError::Open)?;
     walked?;
-    Ok((message, notes))
+    Ok((message, passphrase, notes))
 }
 
 impl Notes {

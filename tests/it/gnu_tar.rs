@@ -110,7 +110,7 @@ fn pass_in(dialect: Dialect, bytes: &[u8]) -> Result<Vec<Member>, ArchiveError> 
         dialect,
         bytes,
         io::sink(),
-        |_| Ok(()),
+        |_| Ok(true),
         |member| {
             members.push(member);
             Ok(())
@@ -237,7 +237,7 @@ fn size_that_tar_writes_in_binary_is_understood() {
         io::sink(),
         |member| {
             sizes.push(member.size);
-            Ok(())
+            Ok(true)
         },
         |_| Ok(()),
     );

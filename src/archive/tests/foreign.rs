@@ -9,7 +9,7 @@ fn pass_foreign(bytes: &[u8]) -> (Result<Passed, ArchiveError>, Vec<u8>, Vec<Mem
         Dialect::Foreign,
         bytes,
         &mut out,
-        |_| Ok(()),
+        |_| Ok(true),
         |member| {
             members.push(member);
             Ok(())

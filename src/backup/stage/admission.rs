@@ -2,36 +2,55 @@
 
 use std::path::Path;
 
-use crate::archive::{Member, Refusal};
-use crate::backup::Place;
+use crate::archive::{Dialect, Member, Refusal};
 use crate::backup::format::Volume;
+use crate::backup::{Heritage, Place, Scope, Use};
 
 /// The rule for the members of one volume.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// What all names begin with: the data directory as the workload sees it, without the first slash.
     base: String,
-    permitted: fn(&Path) -> bool,
+    permitted: fn(&Path, &Scope) -> bool,
+    /// What the backup was made of.
+    places: Scope,
+    /// What of it is wanted.
+    scope: Scope,
     members: u64,
     content: u64,
+    /// What names mean in an archive of the Python charm.
+    heritage: Option<Heritage>,
 }
 
 impl Admission {
-    pub(super) fn new(place: &Place, volume: &Volume) -> Self {
+    pub(super) fn new(
+        place: &Place,
+        (places, scope): (&Scope, &Scope),
+        volume: &Volume,
+        heritage: Option<Heritage>,
+    ) -> Self {
         Self {
             base: format!("{}/", place.there.trim_matches('/')),
             permitted: place.permitted,
+            places: places.clone(),
+            scope: scope.clone(),
             members: volume.members,
             content: volume.content,
+            heritage,
         }
     }
 
-    /// Admits the next member, or names the rule that it breaks.
-    pub(super) fn admit(&mut self, member: &Member) -> Result<(), Refusal> {
-        let path = member.path.strip_prefix(&self.base);
-        if !path.is_some_and(|path| (self.permitted)(Path::new(path))) {
-            return Err(Refusal::Outside);
+    /// Whose archive it is.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.heritage {
+            Some(_) => Dialect::Foreign,
+            None => Dialect::Own,
         }
+    }
+
+    /// Admits the next member and tells whether it is wanted, or names the rule that it breaks.
+    pub(super) fn admit(&mut self, member: &Member) -> Result<bool, Refusal> {
+        let wanted = self.wants(&member.path).ok_or(Refusal::Outside)?;
         let left = (
             self.members.checked_sub(1),
             self.content.checked_sub(member.size),
@@ -40,7 +59,25 @@ impl Admission {
             return Err(Refusal::Surplus);
         };
         (self.members, self.content) = (members, content);
-        Ok(())
+        Ok(wanted)
+    }
+
+    /// Whether a member of this name is wanted; `None` when the backup may not hold it.
+    fn wants(&self, name: &str) -> Option<bool> {
+        let permitted = |name: &str, scope| {
+            let path = name.strip_prefix(&self.base).map(Path::new);
+            path.is_some_and(|path| (self.permitted)(path, scope))
+        };
+        let Some(heritage) = self.heritage else {
+            return permitted(name, &self.places).then(|| permitted(name, &self.scope));
+        };
+        Some(match (heritage.of)(name)? {
+            Use::Part(part) => {
+                let named = self.scope.words().iter().any(|word| word == part);
+                named || permitted(&heritage.today(name), &self.scope)
+            }
+            Use::Spare => false,
+        })
     }
 }
 
@@ -52,9 +89,15 @@ mod tests {
     fn admission(members: u64, content: u64) -> Admission {
         Admission {
             base: "data/".to_owned(),
-            permitted: |path| path.starts_with("media/local_content") || path == "homeserver.db",
+            permitted: |path, scope| match scope.words() {
+                [] => path.starts_with("media/local_content") || path == "homeserver.db",
+                _ => path == "homeserver.db",
+            },
+            places: Scope::default(),
+            scope: Scope::default(),
             members,
             content,
+            heritage: None,
         }
     }
 
@@ -75,7 +118,7 @@ mod tests {
     fn only_the_places_of_a_backup_are_admitted() {
         let mut admission = admission(100, 100);
         for path in ["data/homeserver.db", "data/media/local_content/aa/bb"] {
-            assert_eq!(admission.admit(&member(path, 1)), Ok(()), "{path}");
+            assert_eq!(admission.admit(&member(path, 1)), Ok(true), "{path}");
         }
         for path in [
             "data",
@@ -94,11 +137,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_wanted_is_admitted_and_told() {
+        let mut admission = admission(100, 100);
+        admission.scope = ["database".to_owned()].into_iter().collect();
+        for (path, wanted) in [
+            ("data/homeserver.db", true),
+            ("data/media/local_content/aa", false),
+        ] {
+            assert_eq!(admission.admit(&member(path, 1)), Ok(wanted), "{path}");
+        }
+    }
+
+    #[test]
     fn nothing_more_than_listed_is_admitted() {
         let file = |size| member("data/homeserver.db", size);
         let mut full = admission(2, 10);
-        assert_eq!(full.admit(&file(10)), Ok(()));
-        assert_eq!(full.admit(&file(0)), Ok(()));
+        assert_eq!(full.admit(&file(10)), Ok(true));
+        assert_eq!(full.admit(&file(0)), Ok(true));
         assert_eq!(full.admit(&file(0)), Err(Refusal::Surplus));
         assert_eq!(admission(9, 10).admit(&file(11)), Err(Refusal::Surplus));
         assert_eq!(

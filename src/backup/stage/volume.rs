@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::admission::Admission;
-use super::{cause, download, joined};
+use super::{cause, download, joined, unlock};
 use crate::archive::{self, Kind};
 use crate::backup::format::{MemberDigest, Volume};
 use crate::backup::pipe::{PIECE, PipeReader, PipeWriter, broken, pipe};
-use crate::backup::{BackupId, Catalogue, Monitor, Place, RestoreError};
-use crate::openpgp::{self, Authenticated, Passphrase};
+use crate::backup::{Catalogue, Heritage, Monitor, Place, RestoreError, Scope};
+use crate::openpgp::{Authenticated, Passphrase};
 use crate::pebble;
 
 /// See the same constant of the creating side.
@@ -29,9 +29,11 @@ const PER_ARCHIVE: u64 = 1024 * 1024;
 /// What all volumes are read with.
 pub(in crate::backup) struct Reading<'a> {
     pub(in crate::backup) catalogue: &'a Catalogue,
-    pub(in crate::backup) passphrase: &'a Arc<Passphrase>,
+    pub(in crate::backup) passphrases: &'a [Arc<Passphrase>],
     pub(in crate::backup) place: &'a Place,
     pub(in crate::backup) monitor: &'a Monitor,
+    /// How the archive is to be understood, when the Python charm has made it.
+    pub(in crate::backup) heritage: Option<Heritage>,
 }
 
 /// What all volumes are unpacked with.
@@ -45,34 +47,35 @@ pub(in crate::backup) struct Whole {
     pub(in crate::backup) message: Authenticated,
     /// Its members added to those before.
     pub(in crate::backup) digest: MemberDigest,
-    /// Plain files among them.
+    /// Plain files among those that were wanted.
     pub(in crate::backup) files: u64,
 }
 
 impl Reading<'_> {
-    /// Reads a volume of backup `id` to its authenticated end; `sink` is given the archive as it passes.
+    /// Reads a volume to its authenticated end; `sink` is given what is wanted of the archive as it passes.
+    ///
+    /// `places` is what the backup was made of, and `scope` what of it is wanted.
     pub(in crate::backup) async fn read(
         &self,
-        id: &BackupId,
+        (places, scope): (&Scope, &Scope),
         volume: &Volume,
         digest: MemberDigest,
         sink: impl AsyncFnOnce(PipeReader) -> Result<(), RestoreError>,
     ) -> Result<Whole, RestoreError> {
-        let key = Catalogue::key(id, &volume.name);
         let (opened_out, opened) = pipe();
         let (sealed_out, sealed) = pipe();
         let (passed_out, passed) = pipe();
-        let passphrase = Arc::clone(self.passphrase);
+        let passphrases = self.passphrases.to_vec();
         let headers = volume.members.saturating_mul(PER_MEMBER);
         let most = volume.content.saturating_add(headers);
         let most = most.saturating_add(PER_ARCHIVE);
-        let admission = Admission::new(self.place, volume);
+        let admission = Admission::new(self.place, (places, scope), volume, self.heritage);
         let opening =
-            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
+            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrases, most));
         let noting =
             tokio::task::spawn_blocking(move || note(opened, passed_out, admission, digest));
         let (downloaded, opened, noted, taken) = tokio::join!(
-            download(self.catalogue, &key, sealed_out),
+            download(self.catalogue, (&volume.key, volume.key_packet), sealed_out),
             joined(opening),
             joined(noting),
             sink(passed),
@@ -89,7 +92,7 @@ impl Reading<'_> {
             }
         };
         if object != (volume.size, volume.sha256.clone()) {
-            return Err(RestoreError::OtherObject(volume.name.clone()));
+            return Err(RestoreError::OtherObject(volume.key.clone()));
         }
         Ok(Whole {
             message,
@@ -112,16 +115,16 @@ impl Reading<'_> {
 }
 
 impl Unpacking<'_> {
-    /// Unpacks a volume of backup `id` into a directory of the workload, which is there and empty.
+    /// Unpacks what is wanted of a volume into a directory of the workload, which is there and empty.
     pub(super) async fn unpack(
         &self,
-        id: &BackupId,
+        parts: (&Scope, &Scope),
         volume: &Volume,
         digest: MemberDigest,
         into: &str,
     ) -> Result<Whole, RestoreError> {
         let sink = async |archive| self.extract(archive, into).await;
-        self.reading.read(id, volume, digest, sink).await
+        self.reading.read(parts, volume, digest, sink).await
     }
 
     /// Feeds `tar -x`. Its input ends only if everything before it ended well; otherwise it is killed first.
@@ -135,6 +138,9 @@ impl Unpacking<'_> {
             "--no-same-owner",
             &directory,
         ];
+        let moved = self.reading.heritage.map_or(&[][..], |old| old.moved);
+        let moved: Vec<String> = moved.iter().map(transform).collect();
+        let command = command.into_iter().chain(moved.iter().map(String::as_str));
         let exec = pebble::Exec::new(command)
             .env("LC_ALL", "C")
             .user(self.reading.place.user_id, self.reading.place.group_id)
@@ -174,14 +180,20 @@ impl Unpacking<'_> {
     }
 }
 
+/// Has `tar` unpack into today's directory what lay in another one.
+fn transform((from, to): &(&str, &str)) -> String {
+    // `tar` sees the name before it takes a slash off its front.
+    format!("--transform=s,^/*{from},{to},")
+}
+
 /// Opens a volume as it passes; the plaintext ends well only after the message did.
 fn open(
     source: PipeReader,
     mut out: PipeWriter,
-    passphrase: &Passphrase,
+    passphrases: &[Arc<Passphrase>],
     most: u64,
 ) -> Result<Authenticated, RestoreError> {
-    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    let (opened, _) = unlock(source, passphrases)?;
     let mut opened = opened.at_most(most);
     let mut buffer = vec![0; PIECE];
     // An error of reading is repeated by `authenticate`, under its own name.
@@ -202,9 +214,13 @@ fn note(
     mut digest: MemberDigest,
 ) -> Result<(MemberDigest, u64), RestoreError> {
     let mut files = 0;
-    let admit = |member: &archive::Member| admission.admit(member);
-    archive::pass(source, &mut out, admit, |member| {
-        files += u64::from(member.kind == Kind::File);
+    let dialect = admission.dialect();
+    let admit = |member: &archive::Member| {
+        let wanted = admission.admit(member)?;
+        files += u64::from(wanted && member.kind == Kind::File);
+        Ok(wanted)
+    };
+    archive::pass_in(dialect, source, &mut out, admit, |member| {
         digest.add(&member).map(drop)
     })?;
     out.finish().map_err(RestoreError::Stream)?;

@@ -6,7 +6,8 @@ use super::led;
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Needs, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::swaps::{keep_hours, place};
+use crate::charm::report::size;
+use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::{Charm, now};
 use crate::synapse::data::{self, Compatibility};
 
@@ -52,7 +53,7 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
     let mut plan = Plan::default();
     let mut opened = None;
     if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, passphrase, id).await {
+        match Sealed::open(catalogue, std::slice::from_ref(passphrase), id).await {
             Ok(sealed) => {
                 plan.backup(&sealed, now());
                 opened = Some(sealed);
@@ -74,7 +75,7 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
         look.findings.extend(other_database(sealed));
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
-            &data::census(&volume.here).map_err(led(RESTORE))?,
+            &data::census(&volume.here, &parts(sealed.scope())).map_err(led(RESTORE))?,
             keep_hours,
         );
     }
@@ -310,34 +311,11 @@ pub(super) fn volumes(sealed: &Sealed) -> String {
     }
 }
 
-/// A number of bytes, for people.
-fn size(bytes: u64) -> String {
-    const STEP: f64 = 1024.0;
-    let mut number = bytes as f64 / STEP;
-    let mut unit = "KiB";
-    for larger in ["MiB", "GiB", "TiB"] {
-        if number < STEP {
-            break;
-        }
-        (number, unit) = (number / STEP, larger);
-    }
-    format!("{number:.1} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-
-    #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
-        let told = [0, 1536, 5 << 20, 3 << 30, 5000 << 40].map(size);
-        assert_eq!(
-            told,
-            ["0.0 KiB", "1.5 KiB", "5.0 MiB", "3.0 GiB", "5000.0 TiB"]
-        );
-    }
 
     #[test]
     fn only_what_may_be_overridden_can_be_named() {

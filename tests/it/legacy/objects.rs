@@ -25,7 +25,7 @@ fn members(archive: &[u8]) -> Result<Vec<Member>, ArchiveError> {
         Dialect::Foreign,
         archive,
         io::sink(),
-        |_| Ok(()),
+        |_| Ok(true),
         |member| {
             members.push(member);
             Ok(())
