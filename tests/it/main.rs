@@ -27,3 +27,4 @@ mod staging;
 mod story;
 mod traps;
 mod two_units;
+mod workload;
