@@ -14,6 +14,7 @@ mod format;
 mod id;
 mod journal;
 mod lease;
+mod legacy;
 mod moves;
 mod newest;
 mod part;
@@ -40,6 +41,7 @@ pub use format::{
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
 pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
+pub use legacy::{Heritage, Surveyed, Use, survey};
 pub use moves::MoveError;
 pub use newest::{Newest, newest};
 pub use place::{Place, Room};

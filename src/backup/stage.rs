@@ -142,7 +142,7 @@ type Headed = io::Chain<io::Cursor<Vec<u8>>, PipeReader>;
 ///
 /// The head of the message is enough to know. When none fits, the message is told to be of a wrong passphrase, and when
 /// there is something else about its head, that is told.
-fn unlock(
+pub(super) fn unlock(
     mut source: PipeReader,
     passphrases: &[Arc<Passphrase>],
 ) -> Result<(openpgp::Untrusted<Headed>, usize), RestoreError> {
@@ -191,6 +191,7 @@ pub(super) async fn stage(
         inventory,
         message,
         wanted,
+        heritage,
         ..
     } = sealed;
     let ledger = Ledger::new(place, &inventory, &wanted);
@@ -199,6 +200,7 @@ pub(super) async fn stage(
         passphrases,
         place,
         monitor,
+        heritage,
     };
     let unpacking = Unpacking { client, reading };
     let backup = (&manifest, &inventory, &wanted);
@@ -275,7 +277,8 @@ async fn recheck(
     ledger: &Ledger,
 ) -> Result<Option<Again>, RestoreError> {
     let whole = ledger.whole();
-    if whole.is_empty() {
+    // What the Python charm made has no inventory to compare with.
+    if whole.is_empty() || unpacking.reading.heritage.is_some() {
         return Ok(None);
     }
     let volumes = whole.len();
@@ -358,12 +361,14 @@ pub(super) fn agree(listed: &Members, unpacked: Members) -> Result<(), RestoreEr
     })
 }
 
-async fn joined<T>(handle: JoinHandle<Result<T, RestoreError>>) -> Result<T, RestoreError> {
+pub(super) async fn joined<T>(
+    handle: JoinHandle<Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
     handle.await.unwrap_or(Err(RestoreError::Panicked))
 }
 
 /// The error of the stage that failed first; the others only broke off with it.
-fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
+pub(super) fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
     let mut errors: Vec<RestoreError> = errors.into_iter().flatten().collect();
     let first = errors.iter().position(|error| !is_echo(error)).unwrap_or(0);
     errors.swap_remove(first)
