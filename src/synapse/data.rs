@@ -5,6 +5,7 @@
 //! never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes a consistent copy
 //! through SQLite's own online backup, with the Python that runs Synapse.
 
+mod audit;
 mod checked;
 mod fixup;
 mod program;
@@ -14,6 +15,7 @@ mod snapshot;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use audit::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
 pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
