@@ -13,6 +13,7 @@ mod lease;
 mod observe;
 mod process;
 mod report;
+mod selection;
 mod standing;
 mod store;
 mod swaps;
@@ -28,6 +29,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::juju::log::Recorder;
 use crate::juju::{Context, Event, Options, Status, ToolError, Tools};
 use crate::openpgp::{Passphrase, PassphraseError};
 use crate::synapse::{ApiError, Homeserver};
@@ -48,6 +50,8 @@ const STARTING: Duration = Duration::from_secs(120);
 struct Charm {
     context: Context,
     tools: Tools,
+    /// What this wake-up has logged; whoever reads a secret makes it known here.
+    log: Recorder,
     client: pebble::Client,
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
@@ -83,7 +87,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let tools = Tools::new(context.tools.clone());
-        let Ok(log) = juju::log::install(tools.clone()) else {
+        let Ok(log) = juju::log::install(tools.clone(), now) else {
             return ExitCode::FAILURE;
         };
         let charm = Charm {
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
             refused: OnceLock::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
+            log: log.recorder(),
             context,
             tools,
         };
@@ -203,6 +208,7 @@ impl Charm {
         let text = options
             .secret("backup_passphrase")
             .ok_or_else(|| missing(None))?;
+        self.log.conceal(&text);
         Passphrase::parse(&text).map_err(|error| missing(Some(&error)))
     }
 

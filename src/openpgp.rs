@@ -27,6 +27,7 @@ mod body;
 mod cfb;
 mod chunks;
 mod envelope;
+mod head;
 mod open;
 mod passphrase;
 mod refusal;
@@ -35,6 +36,7 @@ mod seal;
 mod tests;
 mod watch;
 
+pub use head::{KEY_PACKET, key_packet_length};
 pub use open::{Authenticated, Untrusted, open};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use refusal::OpenError;

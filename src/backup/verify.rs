@@ -4,23 +4,14 @@ use super::RestoreError;
 use super::format::MemberDigest;
 use super::preflight::Sealed;
 use super::stage::{Reading, Whole, agree};
-use super::{Catalogue, Monitor, Phase, Place};
+use super::{Catalogue, Level, Monitor, Phase, Place};
 use crate::openpgp::Passphrase;
 use std::sync::Arc;
-
-/// How much of a backup is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Manifest and sealed inventory, and that every object is there with its size.
-    Quick,
-    /// Every byte: downloaded, opened to its authenticated end, each member digested.
-    Full,
-}
 
 /// Verifies a backup whose inventory was opened; gives everything that is wrong with it.
 pub async fn verify(
     catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
+    passphrases: &[Arc<Passphrase>],
     sealed: &Sealed,
     level: Level,
     place: &Place,
@@ -29,11 +20,11 @@ pub async fn verify(
     let mut findings = sealed.missing(catalogue).await;
     match level {
         Level::Quick => return findings,
-        Level::Full => monitor.enter(Phase::Verifying, sealed.content()),
+        Level::Full | Level::Rehearse => monitor.enter(Phase::Verifying, sealed.content()),
     }
     let reading = Reading {
         catalogue,
-        passphrase,
+        passphrases,
         place,
         monitor,
     };
@@ -41,12 +32,13 @@ pub async fn verify(
     let mut whole = findings.is_empty();
     for volume in sealed.volumes() {
         // What is missing, or has another size, is told already.
-        let told = |finding: &RestoreError| finding.is_about(sealed.id(), volume);
+        let told = |finding: &RestoreError| finding.is_about(volume);
         if findings.iter().any(told) {
             continue;
         }
         let discard = async |archive| reading.discard(archive).await;
-        match reading.read(sealed.id(), volume, digest, discard).await {
+        let parts = (sealed.places(), sealed.places());
+        match reading.read(parts, volume, digest, discard).await {
             Ok(Whole { digest: next, .. }) => digest = next,
             // Without its members the digest over all of them says nothing; the other volumes are read all the same.
             Err(error) => {
@@ -57,7 +49,7 @@ pub async fn verify(
         }
     }
     if whole {
-        findings.extend(agree(&sealed.inventory, digest.finish()).err());
+        findings.extend(agree(&sealed.wanted.members, digest.finish()).err());
     }
     findings
 }

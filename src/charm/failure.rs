@@ -230,7 +230,8 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
             ),
             FormatError::Malformed { .. }
             | FormatError::Foreign { .. }
-            | FormatError::Misplaced { .. } => (
+            | FormatError::Misplaced { .. }
+            | FormatError::Unbound => (
                 "backup-unreadable",
                 "restore another one: list-backups shows which exist",
             ),

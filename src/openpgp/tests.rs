@@ -12,6 +12,7 @@ use super::chunks::CHUNK;
 use super::seal::{encrypt, seal_stretched};
 use super::*;
 
+mod head;
 mod refusals;
 
 /// The cheapest key derivation: thousands of messages are opened here.

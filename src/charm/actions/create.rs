@@ -1,35 +1,56 @@
 //! `create-backup`.
 
+mod copy;
+mod plan;
+mod source;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::ready::{CREATE, Look, Ready, Task};
-use super::{Results, leading, led, seconds};
-use crate::backup::{
-    self, BackupId, Created, Creation, Database, Monitor, Origin, Phase, Source, SourceRoot, State,
-};
+use super::{Parameters, Results, leading, led, seconds};
+use crate::backup::{self, BackupId, Created, Creation, Findings, Monitor, Origin, Phase, State};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
-use crate::charm::volume::{self, SNAPSHOT, Volume};
+use crate::charm::selection::Selection;
+use crate::charm::volume::{self, SNAPSHOT};
 use crate::charm::{Charm, PRIVATE, now};
-use crate::synapse::{self, data};
+use crate::synapse;
 
-/// Room that must stay free on the volume beside the copy of the database.
-const RESERVE: u64 = 16 * 1024 * 1024;
-
-pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
+pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
-    let ready = Look::at(charm, Task::Create).await?.ready()?;
+    let mut look = Look::at(charm, Task::Create).await?;
+    let components = parameters.text("components");
+    let selection = Selection::read(charm.application(), &look.options, components);
+    let selection = selection.map_err(|problems| {
+        let led = problems.into_iter().map(|problem| problem.led_by(CREATE));
+        look.findings.extend(led);
+    });
+    let (ready, Ok(selection)) = (look.ready()?, selection) else {
+        return Err(Failure::new(
+            Kind::Fault,
+            "not-ready",
+            "the unit is not ready",
+            "try again",
+        ));
+    };
     let snapshot = ready.volume.here.join(PRIVATE).join(SNAPSHOT);
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
-    let copied = room_for_copy(&ready.volume)?;
+    let copied = match selection.has_database() {
+        true => copy::room(&ready.volume)?,
+        false => 0,
+    };
+    if parameters.flag("dry-run") {
+        return plan::plan(&ready, &selection, copied);
+    }
 
     let (monitor, progress) = Monitor::new();
-    let work = create_with(charm, &ready, started, copied, &monitor);
+    let work = create_with(charm, &ready, &selection, started, copied, &monitor);
     let held = holding(
         charm,
         &ready.catalogue,
@@ -40,9 +61,15 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    let Created { manifest, retries } = created?;
+    Ok(results(&created?, seconds(started, now())))
+}
 
-    let warnings = manifest.warnings.join("\n");
+fn results(created: &Created, seconds: String) -> Results {
+    let Created {
+        manifest,
+        changed,
+        retries,
+    } = created;
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("backup-id".to_owned(), manifest.id.to_string()),
@@ -50,13 +77,25 @@ pub(super) async fn create(charm: &Charm) -> Result<Results, Failure> {
         ("size".to_owned(), manifest.size.to_string()),
         ("content".to_owned(), manifest.content.to_string()),
         ("files".to_owned(), manifest.members.to_string()),
-        ("seconds".to_owned(), seconds(started, now())),
+        ("volumes".to_owned(), manifest.volumes.len().to_string()),
+        ("seconds".to_owned(), seconds),
         ("retries".to_owned(), retries.to_string()),
     ]);
-    if !warnings.is_empty() {
-        results.insert("warnings".to_owned(), warnings);
+    let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
+    if !manifest.warnings.is_empty() {
+        tell("warnings", manifest.warnings.join("\n"));
     }
-    Ok(results)
+    if !changed.is_empty() {
+        tell("changed", changed.join("\n"));
+    }
+    if let Some(slowest) = manifest
+        .snapshot
+        .as_ref()
+        .and_then(|made| made.slowest_request)
+    {
+        tell("slowest-request-ms", slowest.to_string());
+    }
+    results
 }
 
 fn state(state: State) -> &'static str {
@@ -66,80 +105,34 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// The copy of the database lies on the data volume for a while; gives its size.
-fn room_for_copy(volume: &Volume) -> Result<u64, Failure> {
-    let size = data::database_size(&volume.here)
-        .map_err(led(CREATE))?
-        .unwrap_or_default();
-    let available = volume.room().map_err(led(CREATE))?.bytes;
-    if size + RESERVE <= available {
-        return Ok(size);
-    }
-    let cause = format!(
-        "the copy of the database needs {} bytes on the data volume, and {available} are free",
-        size + RESERVE
-    );
-    Err(Failure::new(
-        Kind::Operator,
-        "no-space",
-        cause,
-        "give the storage data more room",
-    )
-    .led_by(CREATE))
-}
-
 async fn create_with(
     charm: &Charm,
     ready: &Ready,
+    selection: &Selection,
     started: Timestamp,
     copied: u64,
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
     let here = &ready.volume.here;
-    // Below its root the copy has the very path that the database has below `/`, and so the same member name.
-    let root = format!("{}/{PRIVATE}/{SNAPSHOT}", synapse::DATA);
-    let place = here
-        .join(PRIVATE)
-        .join(SNAPSHOT)
-        .join(relative(synapse::DATA));
-    volume::own_directories(here, &place).map_err(led(CREATE))?;
-    let copy = format!("{root}{}/homeserver.db", synapse::DATA);
-    let snapshot = data::snapshot(&charm.client, &copy)
-        .await
-        .map_err(led(CREATE))?;
-
-    let base = relative(synapse::DATA);
-    let saved = data::saved(here).map_err(led(CREATE))?;
-    let (content, members) = volume::measure(here, &saved).map_err(led(CREATE))?;
-    let source = Source {
-        roots: vec![
-            SourceRoot {
-                directory: root,
-                paths: vec![format!("{base}/homeserver.db")],
-            },
-            SourceRoot {
-                directory: "/".to_owned(),
-                paths: saved
-                    .iter()
-                    .map(|path| Path::new(base).join(path).display().to_string())
-                    .collect(),
-            },
-        ],
-        user_id: synapse::UID,
-        group_id: synapse::GID,
-        content: content + snapshot.size,
-        members: members + 1,
+    let copy = match selection.has_database() {
+        true => Some(copy::copy(charm, here).await?),
+        false => None,
     };
+
+    let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let doubts = copy
+        .as_ref()
+        .map_or_else(Vec::new, |copy| copy.warnings.clone());
     let origin = Origin {
         server_name: ready.server_name.to_string(),
         charm_version: env!("CARGO_PKG_VERSION").to_owned(),
         synapse_version: charm.synapse_version().await,
-        database: Some(Database {
-            kind: "sqlite".to_owned(),
-            schema_version: snapshot.schema_version,
-            schema_compat_version: snapshot.schema_compat_version,
-        }),
+        model: Some(charm.context.model_uuid.clone()),
+        unit: Some(charm.context.unit.to_string()),
+        database: copy.as_ref().map(|copy| copy.database.clone()),
+        snapshot: copy.map(|copy| copy.made),
+        places: selection.places(),
     };
     let creation = Creation {
         client: &charm.client,
@@ -149,10 +142,48 @@ async fn create_with(
         started,
         source: &source,
         origin: &origin,
+        volume_size: selection.volume_size,
+        watcher: Arc::new(|_| Ok(())),
     };
-    backup::create(&creation, now, monitor)
+    let conclude = async |changed: Vec<String>| {
+        let changed = files(here, changed);
+        let mut warnings = doubts;
+        if !changed.is_empty() {
+            let what = match changed.len() {
+                1 => "1 file changed while it was read".to_owned(),
+                count => format!("{count} files changed while they were read"),
+            };
+            warnings.push(what);
+        }
+        let absent = selection.absent(here);
+        if !absent.is_empty() {
+            warnings.push(format!("not there: {}", absent.join(", ")));
+        }
+        Findings {
+            media: None,
+            changed,
+            warnings,
+        }
+    };
+    backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
+}
+
+/// The names of files that `tar` says have changed, of its lines.
+///
+/// It says the same of a directory in which something was made meanwhile: that is no concern of what was read.
+fn files(here: &Path, lines: Vec<String>) -> Vec<String> {
+    let is_directory = |line: &String| {
+        let named = line.strip_prefix("tar: ").unwrap_or(line);
+        let path = named.split_once(": ").map_or(named, |(path, _)| path);
+        let path = path.strip_prefix(relative(synapse::DATA)).unwrap_or(path);
+        here.join(path.trim_start_matches('/')).is_dir()
+    };
+    lines
+        .into_iter()
+        .filter(|line| !is_directory(line))
+        .collect()
 }
 
 fn relative(path: &str) -> &str {

@@ -1,6 +1,7 @@
 //! What a database file turned out to be.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -49,6 +50,15 @@ pub struct Checked {
     /// Whose users are in it; `None` when it has none.
     #[serde(deserialize_with = "server_name")]
     pub server_name: Option<ServerName>,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Integrity => "integrity",
+            Self::Quick => "quick",
+        })
+    }
 }
 
 /// Why a database is not known to be whole.
