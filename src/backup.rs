@@ -53,4 +53,4 @@ pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback
 pub use scope::Scope;
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
-pub use verify::verify;
+pub use verify::Verification;
