@@ -31,6 +31,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::juju::log::Recorder;
 use crate::juju::{Context, Event, Status, ToolError, Tools};
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
@@ -50,6 +51,8 @@ const STARTING: Duration = Duration::from_secs(120);
 struct Charm {
     context: Context,
     tools: Tools,
+    /// What this wake-up has logged; whoever reads a secret makes it known here.
+    log: Recorder,
     client: pebble::Client,
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
@@ -85,7 +88,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let tools = Tools::new(context.tools.clone());
-        let Ok(log) = juju::log::install(tools.clone()) else {
+        let Ok(log) = juju::log::install(tools.clone(), now) else {
             return ExitCode::FAILURE;
         };
         let charm = Charm {
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
             refused: OnceLock::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
+            log: log.recorder(),
             context,
             tools,
         };

@@ -128,6 +128,11 @@ impl Sealed {
         &self.wanted.volumes
     }
 
+    /// Whether it holds anything of what is to be swapped.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.swapped == 0
+    }
+
     /// Files and directories that are wanted of it.
     pub fn members(&self) -> u64 {
         self.wanted.taken.members

@@ -68,8 +68,10 @@ pub(super) struct Wanted {
     pub(super) volumes: Vec<Volume>,
     /// What all members of these volumes come to.
     pub(super) members: Members,
-    /// How much of that is wanted.
+    /// How much of that is staged.
     pub(super) taken: Tally,
+    /// How many members are swapped.
+    pub(super) swapped: u64,
 }
 
 impl Wanted {
@@ -84,6 +86,7 @@ impl Wanted {
                 members: inventory.members.count,
                 content: inventory.members.content,
             },
+            swapped: inventory.members.count,
         }
     }
 }

@@ -6,6 +6,7 @@ mod preflight;
 mod ready;
 mod register;
 mod restore;
+mod standing;
 mod verify;
 
 use std::collections::BTreeMap;

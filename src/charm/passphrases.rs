@@ -67,6 +67,7 @@ impl Passphrases {
         };
         let mut weakness = None;
         let current = given.map(|(text, passphrase)| {
+            charm.log.conceal(&text);
             let found = Weakness::of(text.expose_secret());
             weakness = found.map(|found| format!("weak passphrase: {}", found.text()));
             Arc::new(passphrase)
@@ -75,7 +76,10 @@ impl Passphrases {
         let mut old = Vec::new();
         if let Some(uri) = options.text(OLD) {
             match charm.tools.secret_get(uri).await {
-                Ok(content) => older(&content, &mut old, &mut warnings),
+                Ok(content) => {
+                    content.values().for_each(|text| charm.log.conceal(text));
+                    older(&content, &mut old, &mut warnings);
+                }
                 Err(error) => warnings.push(unreadable(application, OLD, uri, error).status),
             }
         }

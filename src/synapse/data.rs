@@ -4,14 +4,18 @@
 //! The database itself is never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes
 //! a consistent copy through SQLite's own online backup, with the Python that runs Synapse.
 
+mod checked;
 mod fixup;
 mod part;
 mod places;
 mod program;
+mod python;
 mod snapshot;
 
+pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
 pub use part::{MediaId, Part, PartError};
 pub use places::{Census, census, clash, component, database_size, permitted, replaced, saved};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
-pub use snapshot::{Snapshot, SnapshotError, snapshot};
+pub use python::AskError;
+pub use snapshot::{SnapshotError, snapshot};

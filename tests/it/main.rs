@@ -23,6 +23,8 @@ mod restore;
 mod s3;
 mod secrets;
 mod staging;
+mod standings;
 mod story;
 mod traps;
 mod two_units;
+mod workload;

@@ -1,6 +1,9 @@
 //! `create-backup`.
 
-use std::collections::BTreeMap;
+mod copy;
+mod plan;
+mod source;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,20 +11,14 @@ use jiff::Timestamp;
 
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
-use crate::backup::{
-    self, BackupId, Created, Creation, Database, Findings, Group, Monitor, Origin, Phase, Source,
-    SourceRoot, State, Tally,
-};
+use crate::backup::{self, BackupId, Created, Creation, Findings, Monitor, Origin, Phase, State};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
-use crate::charm::report::{reported, size};
+use crate::charm::report::reported;
 use crate::charm::selection::Selection;
-use crate::charm::volume::{self, SNAPSHOT, Volume};
+use crate::charm::volume::{self, SNAPSHOT};
 use crate::charm::{Charm, PRIVATE, now};
-use crate::synapse::{self, data};
-
-/// Room that must stay free on the volume beside the copy of the database.
-const RESERVE: u64 = 16 * 1024 * 1024;
+use crate::synapse;
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -45,11 +42,11 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
     let copied = match selection.has_database() {
-        true => room_for_copy(&ready.volume)?,
+        true => copy::room(&ready.volume)?,
         false => 0,
     };
     if parameters.flag("dry-run") {
-        return plan(&ready, &selection, copied);
+        return plan::plan(&ready, &selection, copied);
     }
 
     let (monitor, progress) = Monitor::new();
@@ -113,87 +110,6 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// What a backup would take, with sizes; nothing is written.
-fn plan(ready: &Ready, selection: &Selection, copied: u64) -> Result<Results, Failure> {
-    let here = &ready.volume.here;
-    let mut components: BTreeMap<&str, Tally> = BTreeMap::new();
-    let mut order = Vec::new();
-    for part in &selection.parts {
-        let name = part.component();
-        let paths = selection.paths(here, part).map_err(led(CREATE))?;
-        let mut found = selection.measure(here, &paths).map_err(led(CREATE))?;
-        if *part == data::Part::Database {
-            found = Tally {
-                members: 1,
-                content: copied,
-            };
-        }
-        if !order.contains(&name) {
-            order.push(name);
-        }
-        let tally = components.entry(name).or_default();
-        tally.members += found.members;
-        tally.content += found.content;
-    }
-    let mut lines: Vec<String> = order
-        .iter()
-        .map(|name| {
-            let Tally { members, content } = components[name];
-            format!(
-                "{name:<12}  {:>10}  {members} files and directories",
-                size(content)
-            )
-        })
-        .collect();
-    let content: u64 = components.values().map(|tally| tally.content).sum();
-    lines.push(format!("{:<12}  {:>10}", "together", size(content)));
-    lines.extend(
-        selection
-            .absent(here)
-            .iter()
-            .map(|absent| format!("not there: {absent}")),
-    );
-    let mut results = Results::from([
-        ("result".to_owned(), "ready".to_owned()),
-        ("plan".to_owned(), lines.join("\n")),
-        ("content".to_owned(), content.to_string()),
-        ("needs-on-volume".to_owned(), copied.to_string()),
-    ]);
-    for (name, tally) in components {
-        results.insert(
-            format!("components.{name}.content"),
-            tally.content.to_string(),
-        );
-        results.insert(
-            format!("components.{name}.files"),
-            tally.members.to_string(),
-        );
-    }
-    Ok(results)
-}
-
-/// The copy of the database lies on the data volume for a while; gives its size.
-fn room_for_copy(volume: &Volume) -> Result<u64, Failure> {
-    let size = data::database_size(&volume.here)
-        .map_err(led(CREATE))?
-        .unwrap_or_default();
-    let available = volume.room().map_err(led(CREATE))?.bytes;
-    if size + RESERVE <= available {
-        return Ok(size);
-    }
-    let cause = format!(
-        "the copy of the database needs {} bytes on the data volume, and {available} are free",
-        size + RESERVE
-    );
-    Err(Failure::new(
-        Kind::Operator,
-        "no-space",
-        cause,
-        "give the storage data more room",
-    )
-    .led_by(CREATE))
-}
-
 async fn create_with(
     charm: &Charm,
     ready: &Ready,
@@ -204,74 +120,15 @@ async fn create_with(
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
     let here = &ready.volume.here;
-    let base = relative(synapse::DATA);
     let copy = match selection.has_database() {
-        true => Some(copy_database(charm, here).await?),
+        true => Some(copy::copy(charm, here).await?),
         false => None,
     };
 
-    let mut first = Group {
-        roots: Vec::new(),
-        tally: Tally::default(),
-    };
-    if let Some(copy) = &copy {
-        first.roots.push(SourceRoot {
-            directory: copy.root.clone(),
-            paths: vec![format!("{base}/homeserver.db")],
-        });
-        first.tally = Tally {
-            members: 1,
-            content: copy.size,
-        };
-    }
-    let (mut media, mut extra) = (Vec::new(), Vec::new());
-    let mut small = Vec::new();
-    for part in &selection.parts {
-        let paths = selection.paths(here, part).map_err(led(CREATE))?;
-        match part {
-            data::Part::Media | data::Part::RemoteMedia | data::Part::MediaId(_) => {
-                media.extend(paths);
-            }
-            data::Part::Extra(_) => extra.extend(paths),
-            data::Part::Keys | data::Part::Config | data::Part::Database => small.extend(paths),
-        }
-    }
-    let mut groups = vec![first];
-    for (number, paths) in [small, media, extra].into_iter().enumerate() {
-        if paths.is_empty() {
-            continue;
-        }
-        let tally = selection.measure(here, &paths).map_err(led(CREATE))?;
-        let root = SourceRoot {
-            directory: "/".to_owned(),
-            paths: paths
-                .iter()
-                .map(|path| Path::new(base).join(path).display().to_string())
-                .collect(),
-        };
-        match number {
-            0 => {
-                groups[0].tally.members += tally.members;
-                groups[0].tally.content += tally.content;
-                groups[0].roots.push(root);
-            }
-            _ => groups.push(Group {
-                roots: vec![root],
-                tally,
-            }),
-        }
-    }
-    groups.retain(|group| !group.roots.is_empty());
-    let source = Source {
-        groups,
-        exclude: selection.patterns(base),
-        user_id: synapse::UID,
-        group_id: synapse::GID,
-        component: |path| {
-            let below = path.strip_prefix(relative(synapse::DATA)).unwrap_or(path);
-            data::component(Path::new(below.trim_start_matches('/')))
-        },
-    };
+    let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let doubts = copy
+        .as_ref()
+        .map_or_else(Vec::new, |copy| copy.warnings.clone());
     let origin = Origin {
         server_name: ready.server_name.to_string(),
         charm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -295,7 +152,7 @@ async fn create_with(
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);
-        let mut warnings = Vec::new();
+        let mut warnings = doubts;
         if !changed.is_empty() {
             let what = match changed.len() {
                 1 => "1 file changed while it was read".to_owned(),
@@ -316,46 +173,6 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
-}
-
-/// The consistent copy of the database.
-struct Copy {
-    /// Below this directory of the workload it has the very path that the database has below `/`.
-    root: String,
-    size: u64,
-    database: Database,
-    made: backup::Snapshot,
-}
-
-async fn copy_database(charm: &Charm, here: &Path) -> Result<Copy, Failure> {
-    let root = format!("{}/{PRIVATE}/{SNAPSHOT}", synapse::DATA);
-    let place = here
-        .join(PRIVATE)
-        .join(SNAPSHOT)
-        .join(relative(synapse::DATA));
-    volume::own_directories(here, &place).map_err(led(CREATE))?;
-    let copy = format!("{root}{}/homeserver.db", synapse::DATA);
-    let began = now();
-    let snapshot = data::snapshot(&charm.client, &copy)
-        .await
-        .map_err(led(CREATE))?;
-    let took = now().duration_since(began).as_millis();
-    Ok(Copy {
-        root,
-        size: snapshot.size,
-        database: Database {
-            kind: "sqlite".to_owned(),
-            schema_version: snapshot.schema_version,
-            schema_compat_version: snapshot.schema_compat_version,
-            ..Database::default()
-        },
-        made: backup::Snapshot {
-            size: snapshot.size,
-            milliseconds: u64::try_from(took).unwrap_or_default(),
-            slowest_request: None,
-            check: "integrity".to_owned(),
-        },
-    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.

@@ -48,7 +48,7 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let (volumes, members) = (volumes(&sealed), sealed.members());
     let checked = match level {
         Level::Quick => format!("passphrase, sealed inventory, presence and size of {volumes}"),
-        Level::Full => format!(
+        Level::Full | Level::Rehearse => format!(
             "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories"
         ),
     };
