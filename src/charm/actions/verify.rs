@@ -48,7 +48,7 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let id = parse_id(parameters.text("backup-id"))?;
     let (level, word) = level(parameters.text("level"))?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = Passphrases::resolve(charm, &options).await.to_open();
+    let passphrases = Passphrases::resolve(charm, &options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
