@@ -78,7 +78,12 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    Ok(results(&created?, seconds(started, now())))
+    let mut results = results(&created?, seconds(started, now()));
+    if let Some(weakness) = ready.weakness {
+        let warnings = results.entry("warnings".to_owned()).or_default();
+        *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
+    }
+    Ok(results)
 }
 
 /// Leaves word in the bucket of why there is no backup, for whoever looks there later.

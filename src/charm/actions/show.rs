@@ -15,6 +15,7 @@ use super::listing::{RESULT_LIMIT, absent, parse_id, reach};
 use super::{Parameters, Results, led};
 use crate::backup::{Catalogue, Examined, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::passphrases::Passphrases;
 use crate::charm::{Charm, now, observe};
 use crate::openpgp::{OpenError, Passphrase};
 
@@ -41,9 +42,8 @@ enum Inside {
 pub(super) async fn show(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let id = parse_id(parameters.text("backup-id"))?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = charm
-        .passphrase(&options)
-        .map(|passphrase| vec![Arc::new(passphrase)]);
+    let passphrases = Passphrases::resolve(charm, &options).await.to_open();
+    let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD));
     let asked = contents::asked(parameters)?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
