@@ -22,6 +22,7 @@ mod pod;
 mod refusals;
 mod restore;
 mod s3;
+mod schema;
 mod secrets;
 mod staging;
 mod standings;
