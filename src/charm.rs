@@ -10,7 +10,9 @@ mod decide;
 mod failure;
 mod fix_ups;
 mod lease;
+mod newest;
 mod observe;
+mod passphrases;
 mod process;
 mod report;
 mod selection;
@@ -30,8 +32,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::juju::log::Recorder;
-use crate::juju::{Context, Event, Options, Status, ToolError, Tools};
-use crate::openpgp::{Passphrase, PassphraseError};
+use crate::juju::{Context, Event, Status, ToolError, Tools};
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
 use failure::Failure;
@@ -199,17 +200,6 @@ impl Charm {
     async fn leader(&self, lead: &'static str) -> Result<bool, Failure> {
         let asked = self.tools.is_leader().await;
         asked.map_err(|error| failure::sort(&error).led_by(lead))
-    }
-
-    /// The passphrase that backups are sealed with.
-    fn passphrase(&self, options: &Options) -> Result<Passphrase, Failure> {
-        let missing =
-            |error: Option<&PassphraseError>| failure::passphrase(self.application(), error);
-        let text = options
-            .secret("backup_passphrase")
-            .ok_or_else(|| missing(None))?;
-        self.log.conceal(&text);
-        Passphrase::parse(&text).map_err(|error| missing(Some(&error)))
     }
 
     /// Waits until Synapse answers, and gives its last excuse when it does not within `patience`.

@@ -27,6 +27,7 @@ pub async fn verify(
         passphrases,
         place,
         monitor,
+        heritage: None,
     };
     let mut digest = MemberDigest::default();
     let mut whole = findings.is_empty();

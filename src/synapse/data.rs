@@ -7,6 +7,7 @@
 mod audit;
 mod checked;
 mod fixup;
+mod legacy;
 mod part;
 mod places;
 mod program;
@@ -16,6 +17,7 @@ mod snapshot;
 pub use audit::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
 pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
+pub use legacy::{Legacy, MOVED, legacy, legacy_server};
 pub use part::{MediaId, Part, PartError};
 pub use places::{Census, census, clash, component, database_size, permitted, replaced, saved};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};

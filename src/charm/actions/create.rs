@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
-    self, BackupId, Created, Creation, Findings, Monitor, Origin, Phase, State, Watcher,
+    self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
+    State, Watcher,
 };
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
@@ -54,18 +56,58 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     }
 
     let (monitor, progress) = Monitor::new();
-    let work = create_with(charm, &ready, &selection, started, copied, &monitor);
+    let id = BackupId::at(started);
+    let task = backup::Task {
+        name: "create-backup",
+        backup: Some(id.clone()),
+        progress: Some(progress.clone()),
+    };
+    let work = async {
+        let created =
+            create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
+        if let Err(failure) = &created {
+            note(charm, &ready.catalogue, (&id, started), failure).await;
+        }
+        created
+    };
     let held = holding(
         charm,
         &ready.catalogue,
-        ("create-backup", CREATE),
+        (task, CREATE),
         Without::Fail,
         reported(charm, "backup", progress, work),
     );
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    Ok(results(&created?, seconds(started, now())))
+    let mut results = results(&created?, seconds(started, now()));
+    if let Some(weakness) = ready.weakness {
+        let warnings = results.entry("warnings".to_owned()).or_default();
+        *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
+    }
+    Ok(results)
+}
+
+/// Leaves word in the bucket of why there is no backup, for whoever looks there later.
+async fn note(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (id, started): (&BackupId, Timestamp),
+    failure: &Failure,
+) {
+    warn!(backup = %id, code = failure.code, "{}", failure.cause());
+    let run = FailedRun {
+        id: id.clone(),
+        started,
+        failed: now(),
+        unit: charm.context.unit.to_string(),
+        code: failure.code.to_owned(),
+        reason: charm.log.redacted(failure.cause().to_owned()),
+        more: serde_json::Map::new(),
+    };
+    catalogue
+        .note_failure(&run, charm.log.text().into_bytes())
+        .await;
 }
 
 fn results(created: &Created, seconds: String) -> Results {
@@ -113,8 +155,7 @@ async fn create_with(
     charm: &Charm,
     ready: &Ready,
     selection: &Selection,
-    started: Timestamp,
-    copied: u64,
+    (id, started, copied): (&BackupId, Timestamp, u64),
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
@@ -150,12 +191,13 @@ async fn create_with(
         client: &charm.client,
         catalogue: &ready.catalogue,
         passphrase: &ready.passphrase,
-        id: &BackupId::at(started),
+        id,
         started,
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
         watcher: watcher(&audit),
+        log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);

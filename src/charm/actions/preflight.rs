@@ -61,16 +61,17 @@ pub(super) async fn check(
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
     let mut opened = None;
-    if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, std::slice::from_ref(passphrase), id).await {
+    let passphrases = look.passphrases.as_slice();
+    if let (Some(catalogue), false) = (&look.catalogue, passphrases.is_empty()) {
+        match Sealed::open(catalogue, passphrases, id).await {
             Ok(sealed) => opened = Some(sealed),
             Err(error) => look.findings.push(failed(error)),
         }
     }
-    if let (Some(sealed), Some(catalogue), Some(passphrase), Some(volume)) =
-        (&mut opened, &look.catalogue, &look.passphrase, &look.volume)
+    if let (Some(sealed), Some(catalogue), Some(volume)) =
+        (&mut opened, &look.catalogue, &look.volume)
     {
-        let keys = (catalogue, std::slice::from_ref(passphrase));
+        let keys = (catalogue, passphrases);
         match narrow(sealed, keys, &place(&volume.here), asked).await {
             Ok(()) => plan.backup(sealed, now()),
             Err(failure) => look.findings.push(failure),

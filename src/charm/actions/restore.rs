@@ -69,7 +69,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let restoration = Restoration {
         client: &charm.client,
         catalogue: &ready.catalogue,
-        passphrases: std::slice::from_ref(&ready.passphrase),
+        passphrases: &ready.passphrases,
         place: &place,
         monitor: &monitor,
     };
