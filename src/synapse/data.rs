@@ -22,4 +22,5 @@ pub use part::{MediaId, Part, PartError};
 pub use places::{Census, census, clash, component, database_size, permitted, replaced, saved};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use python::AskError;
+pub(super) use python::ask;
 pub use snapshot::{SnapshotError, snapshot};
