@@ -7,6 +7,7 @@ mod source;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -22,7 +23,7 @@ use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
-use crate::charm::{Charm, PRIVATE, now};
+use crate::charm::{Charm, PRIVATE, newest, now};
 use crate::synapse;
 use crate::synapse::data::{Audit, AuditError};
 
@@ -170,10 +171,8 @@ async fn create_with(
         Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
         Some(_) | None => None,
     };
-    let before = match &audit {
-        Some(_) => audit::last(&ready.catalogue, ready.server_name.as_str(), started).await,
-        None => None,
-    };
+    let before = audit::last(&ready.catalogue, ready.server_name.as_str(), started).await;
+    let read = Arc::new(AtomicU64::new(0));
     let doubts = copy
         .as_ref()
         .map_or_else(Vec::new, |copy| copy.warnings.clone());
@@ -196,7 +195,7 @@ async fn create_with(
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: watcher(&audit),
+        watcher: watcher(&audit, &read),
         log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
@@ -212,6 +211,16 @@ async fn create_with(
         let absent = selection.absent(here);
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
+        }
+        let content = read.load(Ordering::Relaxed);
+        let limit = selection.shrink_warning;
+        let shrank = before.as_ref().and_then(|before| {
+            let percent = audit::shrank(before, &selection.places(), content, limit)?;
+            newest::shrank(here, id, percent);
+            Some((percent, &before.id))
+        });
+        if let Some((percent, before)) = shrank {
+            warnings.push(format!("it holds {percent} % less than {before}"));
         }
         let media = match audit {
             Some(audit) => {
@@ -231,11 +240,13 @@ async fn create_with(
         .map_err(led(CREATE))
 }
 
-/// Shows every member to the comparison of media and database, where there is one.
-fn watcher(audit: &Option<Result<Audit, AuditError>>) -> Watcher {
+/// Counts what is read, and shows it to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>, read: &Arc<AtomicU64>) -> Watcher {
     let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
     let feed = feed.map(Audit::feed);
+    let read = Arc::clone(read);
     Arc::new(move |member| {
+        read.fetch_add(member.size, Ordering::Relaxed);
         if let Some(feed) = &feed {
             feed.member(member);
         }
