@@ -49,6 +49,7 @@ pub(super) fn sort(error: &RestoreError) -> Option<(Kind, &'static str, &'static
         | RestoreError::Staging { .. }
         | RestoreError::Unpack(_)
         | RestoreError::Stream(_)
+        | RestoreError::Unlooked(_)
         | RestoreError::Panicked => return None,
     })
 }
