@@ -6,6 +6,8 @@
 //! through SQLite's own online backup, with the Python that runs Synapse.
 
 mod fixup;
+mod inhabited;
+mod postgres;
 mod program;
 mod snapshot;
 
@@ -13,6 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
+pub use inhabited::{InhabitedError, inhabited};
+pub use postgres::{Identity, PostgresError, identity};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use snapshot::{Snapshot, SnapshotError, snapshot};
 
