@@ -18,6 +18,7 @@ mod ordeal;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
+mod postgres;
 mod refusals;
 mod restore;
 mod s3;

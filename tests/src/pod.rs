@@ -26,6 +26,7 @@ mod bridge;
 mod container;
 mod image;
 mod lend;
+mod outward;
 mod process;
 mod view;
 
@@ -42,6 +43,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 pub use self::bridge::Bridge;
+pub use self::outward::Outward;
 use self::container::Container;
 use self::image::Image;
 pub use self::process::Process;
@@ -246,6 +248,7 @@ impl Pod {
         ];
         let container = Container::start(&self.directory, WORKLOAD, view, &first)?;
         container.bridge(listener, WORKLOAD_PORT, self.keeper)?;
+        outward::open(&container)?;
         let id = container.wait_for_pebble(&self.directory.join("shared"))?;
         Ok(Boot { id, pebble })
     }
