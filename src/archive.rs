@@ -6,8 +6,10 @@
 //! header is one that GNU tar writes in its own format and that all programs read alike. A caller may add a rule of its
 //! own. A member's headers are held back until it has been judged; nothing of a refused member reaches the sink.
 //!
-//! The bytes go through unchanged. The room never writes a tar stream of its own and never touches a file system.
+//! The bytes go through unchanged; [`cut`] only ends one archive and begins the next between two members. The room never
+//! touches a file system.
 
+mod cut;
 mod header;
 mod member;
 mod stream;
@@ -16,6 +18,7 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
 
+pub use cut::{Archives, cut};
 pub use member::{Kind, Member, Refusal, Sha256Hex};
 
 use stream::{Stream, refused};
@@ -68,33 +71,64 @@ pub struct Passed {
 
 /// Lets a tar stream pass from `source` to `sink` and tells `observer` of each whole member, in order.
 ///
-/// `admit` is asked about each member before anything of it is passed on. Returns only when the stream ended as tar
-/// ends it. On an error the sink holds a useless beginning, and nothing of a member that was refused.
+/// `admit` is asked about each member before anything of it is passed on, and whether it is to be passed on at all.
+/// Returns only when the stream ended as tar ends it. On an error the sink holds a useless beginning, and nothing of a member that was refused.
 pub fn pass<R: Read, W: Write>(
     source: R,
     sink: W,
-    mut admit: impl FnMut(&Member) -> Result<(), Refusal>,
+    mut admit: impl FnMut(&Member) -> Result<bool, Refusal>,
     mut observer: impl FnMut(Member) -> io::Result<()>,
 ) -> Result<Passed, ArchiveError> {
-    let mut stream = Stream::new(source, sink);
+    let mut stream = Stream::new(source, Gate { sink, open: true });
     let mut passed = Passed::default();
     let mut buffer = vec![0; CHUNK];
     while let Some(mut member) = stream.next()? {
-        admit(&member).map_err(|refusal| refused(member.path.as_bytes(), refusal))?;
-        stream.release()?;
-        let mut digest = Sha256::new();
-        stream.content(member.size, &mut buffer, |piece| digest.update(piece))?;
-        if member.kind == Kind::File {
-            member.sha256 = Some(Sha256Hex::from_digest(&digest.finalize()));
-        }
+        let wanted = admit(&member);
+        stream.sink().open = wanted.map_err(|refusal| refused(member.path.as_bytes(), refusal))?;
+        content(&mut stream, &mut member, &mut buffer)?;
         passed.members += 1;
         passed.content += member.size;
         observer(member).map_err(ArchiveError::Observer)?;
     }
+    stream.sink().open = true;
     stream.release()?;
     stream.end(&mut buffer)?;
     passed.stream = stream.bytes();
     Ok(passed)
+}
+
+/// A sink that can be shut for a while: what comes then is gone.
+struct Gate<W> {
+    sink: W,
+    open: bool,
+}
+
+impl<W: Write> Write for Gate<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.open {
+            true => self.sink.write(bytes),
+            false => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Passes on a member that was admitted, and digests it.
+fn content<R: Read, W: Write>(
+    stream: &mut Stream<R, W>,
+    member: &mut Member,
+    buffer: &mut [u8],
+) -> Result<(), ArchiveError> {
+    stream.release()?;
+    let mut digest = Sha256::new();
+    stream.content(member.size, buffer, |piece| digest.update(piece))?;
+    if member.kind == Kind::File {
+        member.sha256 = Some(Sha256Hex::from_digest(&digest.finalize()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,20 +15,26 @@ mod id;
 mod journal;
 mod lease;
 mod moves;
+mod part;
 mod pipe;
 mod place;
 mod preflight;
 mod previous;
 mod progress;
 mod restore;
+mod scope;
 mod stage;
 mod swap;
 mod tidy;
 mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Listed};
-pub use create::{CreateError, Created, Creation, Origin, Source, SourceRoot, create};
-pub use format::{Database, FormatError, Manifest, State, Volume};
+pub use create::{
+    CreateError, Created, Creation, Findings, Group, Origin, Source, SourceRoot, Watcher, create,
+};
+pub use format::{
+    Database, FormatError, Manifest, Media, MediaFindings, Snapshot, State, Tally, Volume,
+};
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
 pub use lease::{Holder, Lease, LeaseError, Terms};
@@ -38,6 +44,7 @@ pub use preflight::{Needs, Sealed};
 pub use previous::{Kept, TreeId, TreeIdError};
 pub use progress::{Monitor, Phase, Progress};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
+pub use scope::Scope;
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
 pub use verify::{Level, verify};

@@ -14,6 +14,7 @@ mod lease;
 mod observe;
 mod process;
 mod report;
+mod selection;
 mod standing;
 mod store;
 mod swaps;

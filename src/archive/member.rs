@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::header::Header;
 
@@ -12,6 +13,11 @@ use super::header::Header;
 pub struct Sha256Hex(String);
 
 impl Sha256Hex {
+    /// Digests some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from_digest(&Sha256::digest(bytes))
+    }
+
     /// Writes down a finished digest.
     pub fn from_digest(digest: &[u8]) -> Self {
         Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())

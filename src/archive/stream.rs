@@ -79,6 +79,21 @@ impl<R: Read, W: Write> Stream<R, W> {
         }
     }
 
+    /// Bytes of the headers that wait.
+    pub(super) fn held(&self) -> u64 {
+        self.held.len() as u64
+    }
+
+    /// Where the stream goes.
+    pub(super) fn sink(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
+    /// Throws the headers away that wait.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+    }
+
     /// Lets go of the headers that wait.
     pub(super) fn release(&mut self) -> Result<(), ArchiveError> {
         self.sink

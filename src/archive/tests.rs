@@ -2,6 +2,7 @@
 
 mod blocks;
 mod corpus;
+mod cut;
 
 use std::io::Write as _;
 
@@ -10,12 +11,12 @@ use blocks::{archive, beginning, file, header, long_named, padded, sealed};
 use corpus::{Hostile, hostile};
 
 fn pass_all(bytes: &[u8]) -> (Result<Passed, ArchiveError>, Vec<u8>, Vec<Member>) {
-    pass_some(bytes, |_| Ok(()))
+    pass_some(bytes, |_| Ok(true))
 }
 
 fn pass_some(
     bytes: &[u8],
-    admit: impl FnMut(&Member) -> Result<(), Refusal>,
+    admit: impl FnMut(&Member) -> Result<bool, Refusal>,
 ) -> (Result<Passed, ArchiveError>, Vec<u8>, Vec<Member>) {
     let mut out = Vec::new();
     let mut members = Vec::new();
@@ -120,7 +121,7 @@ fn caller_is_asked_before_anything_of_a_member_passes() {
         asked.push(member.path.clone());
         match member.path.as_str() {
             "data/b.txt" => Err(Refusal::Outside),
-            _ => Ok(()),
+            _ => Ok(true),
         }
     });
     assert!(
@@ -146,7 +147,7 @@ fn content_shorter_than_its_claim_is_never_the_end() {
 
         // Who knows how much there should be stops it at once.
         let (result, out, _) = pass_some(&bytes, |member| match member.size {
-            0..=512 => Ok(()),
+            0..=512 => Ok(true),
             _ => Err(Refusal::Surplus),
         });
         assert!(
@@ -167,7 +168,7 @@ fn content_shorter_than_its_claim_is_never_the_end() {
 fn endless_header_is_not_held_in_memory() {
     let claim = header(b"././@LongLink", b'L', 8 << 30);
     let mut endless = claim.chain(io::repeat(b'n')).take(1 << 20);
-    let error = pass(&mut endless, io::sink(), |_| Ok(()), |_| Ok(())).unwrap_err();
+    let error = pass(&mut endless, io::sink(), |_| Ok(true), |_| Ok(())).unwrap_err();
     assert!(matches!(error, ArchiveError::Refused { .. }), "{error:?}");
     assert_eq!((1 << 20) - endless.limit(), 512);
 }
@@ -200,12 +201,12 @@ fn failing_sink_is_told_from_a_failing_source() {
     }
     let bytes = archive(&[]);
     assert!(matches!(
-        pass(&bytes[..], Full, |_| Ok(()), |_| Ok(())),
+        pass(&bytes[..], Full, |_| Ok(true), |_| Ok(())),
         Err(ArchiveError::Sink(_))
     ));
     let begun = bytes[..1000].chain(Broken);
     assert!(matches!(
-        pass(begun, io::sink(), |_| Ok(()), |_| Ok(())),
+        pass(begun, io::sink(), |_| Ok(true), |_| Ok(())),
         Err(ArchiveError::Read(_))
     ));
 }

@@ -14,14 +14,18 @@ use tracing::warn;
 
 use super::format::MANIFEST_LIMIT;
 use super::{BackupId, FormatError, Manifest};
+use crate::archive::Sha256Hex;
 use crate::s3::{Bucket, S3Error};
 
 /// Name of the commit marker below a backup's prefix.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Name of the sealed inventory.
 pub(super) const INVENTORY: &str = "inventory.json.gpg";
-/// Name of the first volume.
-pub(super) const VOLUME: &str = "volume-0001.tar.gpg";
+/// Name of the volume of this number, which counts from 1.
+pub(super) fn volume_name(number: usize) -> String {
+    format!("volume-{number:04}.tar.gpg")
+}
+
 /// Manifests read at once.
 const READERS: usize = 16;
 /// A backup has a handful of objects; more than this are not ours.
@@ -152,6 +156,15 @@ impl Catalogue {
 
     /// Reads the manifest of a committed backup.
     pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, CatalogueError> {
+        let read = self.manifest_and_digest(id).await;
+        read.map(|(manifest, _)| manifest)
+    }
+
+    /// Reads the manifest of a committed backup, and digests its bytes.
+    pub async fn manifest_and_digest(
+        &self,
+        id: &BackupId,
+    ) -> Result<(Manifest, Sha256Hex), CatalogueError> {
         let failed = |error| match error {
             S3Error::NotFound { .. } => CatalogueError::Absent(id.clone()),
             error => store("read the manifest")(error),
@@ -162,10 +175,11 @@ impl Catalogue {
             .await
             .map_err(failed)?;
         let bytes = object.collect(MANIFEST_LIMIT).await.map_err(failed)?;
-        Manifest::read(&bytes, id).map_err(|source| CatalogueError::Manifest {
+        let manifest = Manifest::read(&bytes, id).map_err(|source| CatalogueError::Manifest {
             id: id.clone(),
             source,
-        })
+        })?;
+        Ok((manifest, Sha256Hex::of(&bytes)))
     }
 
     /// Deletes a backup: its manifest first, so that it stops being one before anything of it is gone.

@@ -1,32 +1,47 @@
 //! Makes a backup: one pass over the source, sealed as it goes to the bucket, committed by the manifest.
 
+mod archives;
 mod tar_command;
-mod volume;
+mod volumes;
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::catalogue::{INVENTORY, MANIFEST};
-use super::format::{InventoryHeader, VERSION};
-use super::{BackupId, Catalogue, Database, FormatError, Manifest, Monitor, Phase, State};
+use super::format::{
+    Closing, Database, InventoryHeader, Media, MediaFindings, Snapshot, Tally, VERSION,
+};
+use super::{BackupId, Catalogue, FormatError, Manifest, Monitor, Phase, Scope, State};
+use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{Passphrase, SealError};
-use crate::s3::{PartPlan, S3Error};
+use crate::s3::S3Error;
 use crate::{archive, pebble};
 
 /// What is to be read, by `tar` in the workload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Source {
-    /// Directories and what to take from each, in order.
-    pub roots: Vec<SourceRoot>,
+    /// What is read in one go, in order; no volume holds members of two of them.
+    pub groups: Vec<Group>,
+    /// Patterns of members' names that are left out, as `tar` understands them: with `*`, `?` and `[]` within a name.
+    pub exclude: Vec<String>,
     /// Who reads.
     pub user_id: u32,
     /// With which group.
     pub group_id: u32,
-    /// Bytes of file contents, as measured before.
-    pub content: u64,
-    /// Files and directories, as measured before.
-    pub members: u64,
+    /// The part of the data directory that a member belongs to.
+    pub component: fn(&str) -> &'static str,
+}
+
+/// Places that are read by one `tar`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Directories and what to take from each, in order.
+    pub roots: Vec<SourceRoot>,
+    /// How much there is, as measured before.
+    pub tally: Tally,
 }
 
 /// A directory of the workload and paths relative to it; the paths become the members' names.
@@ -38,6 +53,17 @@ pub struct SourceRoot {
     pub paths: Vec<String>,
 }
 
+impl Source {
+    /// How much there is in all groups.
+    pub fn tally(&self) -> Tally {
+        let tallies = self.groups.iter().map(|group| group.tally);
+        tallies.fold(Tally::default(), |sum, tally| Tally {
+            members: sum.members + tally.members,
+            content: sum.content + tally.content,
+        })
+    }
+}
+
 /// What the documents of a backup say about where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -47,15 +73,39 @@ pub struct Origin {
     pub charm_version: String,
     /// Version of Synapse, when it is known.
     pub synapse_version: Option<String>,
-    /// The database among the members.
+    /// The model.
+    pub model: Option<String>,
+    /// The unit.
+    pub unit: Option<String>,
+    /// The database among the members, or that they go with.
     pub database: Option<Database>,
+    /// How the copy of the database was made.
+    pub snapshot: Option<Snapshot>,
+    /// The parts of the data directory that were chosen.
+    pub places: Scope,
 }
+
+/// What the caller has found out by the time that everything was read.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// The database's media against those in the backup: counts, and names.
+    pub media: Option<(Media, MediaFindings)>,
+    /// What changed while it was read, by name.
+    pub changed: Vec<String>,
+    /// What an operator should know; no names of files.
+    pub warnings: Vec<String>,
+}
+
+/// Is shown every member as it is read, on a thread that may block.
+pub type Watcher = Arc<dyn Fn(&Member) -> io::Result<()> + Send + Sync>;
 
 /// A backup that is in the bucket, committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// What was committed.
     pub manifest: Manifest,
+    /// What changed while it was read, by name.
+    pub changed: Vec<String>,
     /// How often a part had to be sent again.
     pub retries: u32,
 }
@@ -108,18 +158,24 @@ pub struct Creation<'a> {
     pub source: &'a Source,
     /// Where it comes from.
     pub origin: &'a Origin,
+    /// The most bytes of a volume, unless a single file is larger.
+    pub volume_size: u64,
+    /// Is shown every member.
+    pub watcher: Watcher,
 }
 
 /// Makes one backup and commits it.
 ///
 /// On an error nothing of it stays in the bucket, as far as the bucket still answers; without its manifest it is no
-/// backup in any case. `now` is asked once, when the last volume is whole.
+/// backup in any case. `conclude` is asked when everything was read, with what `tar` said of files that changed
+/// meanwhile; `now` is asked once, when the last volume is whole.
 pub async fn create(
     creation: &Creation<'_>,
+    conclude: impl AsyncFnOnce(Vec<String>) -> Findings,
     now: impl Fn() -> Timestamp,
     monitor: &Monitor,
 ) -> Result<Created, CreateError> {
-    let outcome = upload_all(creation, now, monitor).await;
+    let outcome = upload_all(creation, conclude, now, monitor).await;
     if outcome.is_err() {
         creation.catalogue.discard(creation.id).await;
     }
@@ -128,58 +184,99 @@ pub async fn create(
 
 async fn upload_all(
     creation: &Creation<'_>,
+    conclude: impl AsyncFnOnce(Vec<String>) -> Findings,
     now: impl Fn() -> Timestamp,
     monitor: &Monitor,
 ) -> Result<Created, CreateError> {
-    let Origin {
-        server_name,
-        charm_version,
-        synapse_version,
-        database,
-    } = creation.origin.clone();
     let header = InventoryHeader {
         id: creation.id.clone(),
-        server_name: server_name.clone(),
-        synapse_version: synapse_version.clone(),
-        database: database.clone(),
+        server_name: creation.origin.server_name.clone(),
+        synapse_version: creation.origin.synapse_version.clone(),
+        database: creation.origin.database.clone(),
+        places: creation.origin.places.clone(),
     };
-    monitor.enter(Phase::Uploading, creation.source.content);
-    let sealed = volume::upload(creation, &header, monitor).await?;
+    monitor.enter(Phase::Uploading, creation.source.tally().content);
+    let inventory = volumes::Document::begin(creation, &header).await?;
+    let read = match volumes::upload(creation, inventory.writer, monitor).await {
+        Ok(read) => read,
+        // The inventory's upload may be what failed first: then the others only broke off with it.
+        Err(error) => return Err(inventory.upload.failed(error).await),
+    };
 
     monitor.enter(Phase::Committing, 0);
-    let volumes = vec![sealed.volume];
-    let manifest = Manifest {
-        format: Manifest::format(),
-        version: VERSION,
-        id: creation.id.clone(),
-        started: creation.started,
-        finished: now(),
-        state: match sealed.warnings.is_empty() {
-            true => State::Finished,
-            false => State::FinishedWithWarnings,
-        },
-        server_name,
-        charm_version,
-        synapse_version,
-        database,
-        size: sealed.inventory.size + volumes.iter().map(|volume| volume.size).sum::<u64>(),
-        members: volumes.iter().map(|volume| volume.members).sum(),
-        content: volumes.iter().map(|volume| volume.content).sum(),
-        volumes,
-        inventory: sealed.inventory,
-        warnings: sealed.warnings,
-        more: serde_json::Map::new(),
-    };
-    let key = Catalogue::key(creation.id, MANIFEST);
+    let Findings {
+        media,
+        changed,
+        warnings,
+    } = conclude(read.changed).await;
+    let (media, named) = media.unzip();
+    let manifest = manifest(
+        creation,
+        (read.volumes, read.components),
+        media,
+        warnings,
+        now(),
+    );
     let bytes = manifest.write()?;
-    creation
-        .catalogue
-        .bucket()
+    let closing = Closing {
+        volumes: manifest.volumes.clone(),
+        notes: changed.clone(),
+        media: named,
+        manifest: Sha256Hex::of(&bytes),
+    };
+    let sealed = volumes::finish(read.inventory, closing).await;
+    let retries = match sealed {
+        Ok(()) => inventory.upload.whole().await?,
+        Err(error) => return Err(inventory.upload.failed(error).await),
+    };
+
+    let key = Catalogue::key(creation.id, MANIFEST);
+    let bucket = creation.catalogue.bucket();
+    bucket
         .put(&key, bytes.into())
         .await
         .map_err(|source| CreateError::Upload { key, source })?;
     Ok(Created {
         manifest,
-        retries: sealed.retries,
+        changed,
+        retries: read.retries + retries,
     })
+}
+
+fn manifest(
+    creation: &Creation<'_>,
+    (volumes, components): (Vec<super::Volume>, BTreeMap<String, Tally>),
+    media: Option<Media>,
+    warnings: Vec<String>,
+    finished: Timestamp,
+) -> Manifest {
+    let origin = creation.origin.clone();
+    Manifest {
+        format: Manifest::format(),
+        version: VERSION,
+        id: creation.id.clone(),
+        started: creation.started,
+        finished,
+        state: match warnings.is_empty() {
+            true => State::Finished,
+            false => State::FinishedWithWarnings,
+        },
+        server_name: origin.server_name,
+        charm_version: origin.charm_version,
+        synapse_version: origin.synapse_version,
+        model: origin.model,
+        unit: origin.unit,
+        database: origin.database,
+        places: origin.places,
+        components,
+        size: volumes.iter().map(|volume| volume.size).sum(),
+        members: volumes.iter().map(|volume| volume.members).sum(),
+        content: volumes.iter().map(|volume| volume.content).sum(),
+        volumes,
+        inventory: Catalogue::key(creation.id, INVENTORY),
+        snapshot: origin.snapshot,
+        media,
+        warnings,
+        more: serde_json::Map::new(),
+    }
 }

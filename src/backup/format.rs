@@ -5,20 +5,25 @@
 //! `docs/reference/format.md` describes both.
 
 mod inventory;
+mod manifest;
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::BackupId;
 use crate::archive::Sha256Hex;
 
-pub(super) use inventory::{Inventory, InventoryHeader, InventoryWriter, MemberDigest, Members};
+pub use inventory::MediaFindings;
+pub(super) use inventory::{
+    Closing, Inventory, InventoryHeader, InventoryWriter, MemberDigest, Members,
+};
+pub use manifest::{Manifest, Media, Snapshot, State};
 
 /// The version of the format that this program writes, and the newest it reads.
 pub(super) const VERSION: u32 = 1;
 /// A manifest is small; a larger object is none.
 pub(super) const MANIFEST_LIMIT: usize = 1024 * 1024;
-const MANIFEST_FORMAT: &str = "synapse-operator-backup";
 
 /// Why a document of a backup cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,39 +67,40 @@ pub enum FormatError {
         /// The backup whose place it lies in.
         expected: BackupId,
     },
+    /// The inventory was sealed with another manifest than the one beside it.
+    #[error("manifest of the backup is not the one that its inventory was sealed with")]
+    Unbound,
 }
 
-/// How a committed backup ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// All that was selected is in it.
-    Finished,
-    /// All is in it, but some files changed while they were read; the manifest's warnings name them.
-    FinishedWithWarnings,
-}
-
-/// The database that a backup holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The database that a backup holds, or goes with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Database {
-    /// `sqlite`.
+    /// `sqlite`, which is in the backup, or `postgresql`, which is not.
     pub kind: String,
     /// Version of the schema in it.
     pub schema_version: u64,
     /// The oldest schema version whose program can still use it.
     pub schema_compat_version: u64,
+    /// Rows of some tables when it was looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, u64>,
+    /// What else is known of it.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One sealed tar archive of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Volume {
-    /// Name of the object below the backup's own prefix.
-    pub name: String,
+    /// Key of the object, relative to the place of all backups.
+    pub key: String,
     /// Bytes of the object.
     pub size: u64,
-    /// Digest of the object as it lies in the bucket.
+    /// Bytes of the OpenPGP key packet at its beginning, which a change of the passphrase replaces.
+    pub key_packet: u64,
+    /// Digest of the object behind its key packet.
     pub sha256: Sha256Hex,
     /// Members of the archive in it.
     pub members: u64,
@@ -102,69 +108,33 @@ pub struct Volume {
     pub content: u64,
 }
 
-impl Volume {
-    /// Whether its name is that of a volume: no part of a path, nothing hidden, and the ending that all have.
-    fn is_named_plainly(&self) -> bool {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let named = self.name.strip_suffix(".tar.gpg").unwrap_or_default();
-        named.bytes().all(plain) && !named.is_empty() && !named.starts_with('.')
-    }
-}
-
-/// The clear header of a backup and its commit marker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Manifest {
-    /// Always `synapse-operator-backup`.
-    pub format: String,
-    /// Version of the format.
-    pub version: u32,
-    /// The backup's name.
-    pub id: BackupId,
-    /// When it began.
-    pub started: Timestamp,
-    /// When the last volume was whole.
-    pub finished: Timestamp,
-    /// How it ended.
-    pub state: State,
-    /// The Matrix server it is a backup of.
-    pub server_name: String,
-    /// Version of the charm that made it.
-    pub charm_version: String,
-    /// Version of Synapse that ran, when it was known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub synapse_version: Option<String>,
-    /// The database in it, when there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub database: Option<Database>,
-    /// The archives.
-    pub volumes: Vec<Volume>,
-    /// The sealed inventory.
-    pub inventory: Document,
-    /// Bytes of all objects but the manifest.
-    pub size: u64,
-    /// Members of all archives.
+/// How much there is of something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Files and directories.
     pub members: u64,
     /// Bytes of file contents.
     pub content: u64,
-    /// What `tar` had to say about files that changed while they were read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-    /// Fields of a later minor version.
-    #[serde(flatten)]
-    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A sealed document, as the manifest names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Document {
-    /// Name of the object below the backup's own prefix.
-    pub name: String,
-    /// Bytes of the object.
-    pub size: u64,
-    /// Digest of the object as it lies in the bucket.
-    pub sha256: Sha256Hex,
+impl Volume {
+    /// The last part of its key: the name it goes by beside the other volumes of its backup.
+    pub fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+
+    /// Whether its key is that of a volume: the name of a backup, and a plain file name with the ending that all have.
+    fn is_named_plainly(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let Some((id, name)) = self.key.split_once('/') else {
+            return false;
+        };
+        let stem = name.strip_suffix(".tar.gpg").unwrap_or_default();
+        BackupId::parse(id).is_ok()
+            && stem.bytes().all(plain)
+            && !stem.is_empty()
+            && !stem.starts_with('.')
+    }
 }
 
 /// What every document says of itself first.
@@ -172,42 +142,6 @@ pub struct Document {
 struct Preamble {
     format: String,
     version: u32,
-}
-
-impl Manifest {
-    /// The value of `format`.
-    pub(super) fn format() -> String {
-        MANIFEST_FORMAT.to_owned()
-    }
-
-    /// Reads the manifest that lies in the place of backup `id`.
-    pub fn read(bytes: &[u8], id: &BackupId) -> Result<Self, FormatError> {
-        let malformed = |source| FormatError::Malformed {
-            document: "manifest",
-            source,
-        };
-        let preamble: Preamble = serde_json::from_slice(bytes).map_err(malformed)?;
-        check_preamble(
-            "manifest",
-            MANIFEST_FORMAT,
-            &preamble.format,
-            preamble.version,
-        )?;
-        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
-        check_place("manifest", &manifest.id, id)?;
-        Ok(manifest)
-    }
-
-    /// Writes the manifest down.
-    pub fn write(&self) -> Result<Vec<u8>, FormatError> {
-        let mut bytes =
-            serde_json::to_vec_pretty(self).map_err(|source| FormatError::Malformed {
-                document: "manifest",
-                source,
-            })?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
 }
 
 fn check_preamble(

@@ -10,14 +10,14 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::BackupId;
 use super::previous::TreeId;
+use super::{BackupId, Scope};
 
 const NAME: &str = "journal.json";
 /// What is written before it gets its name.
 const NEW: &str = "journal.json.new";
 /// The version that this program writes, and the only one it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A journal names some ten places; a larger file is none.
 const LIMIT: u64 = 1024 * 1024;
 
@@ -79,6 +79,8 @@ pub(super) struct Journal {
     version: u32,
     /// What was asked for.
     pub(super) operation: Operation,
+    /// The parts of the data directory that are swapped.
+    pub(super) scope: Scope,
     /// When the service was about to be stopped.
     pub(super) began: Timestamp,
     /// The tree that takes what is replaced.
@@ -112,10 +114,16 @@ pub enum JournalError {
 
 impl Journal {
     /// A swap that has not begun.
-    pub(super) fn new(operation: Operation, began: Timestamp, incoming: Incoming) -> Self {
+    pub(super) fn new(
+        operation: Operation,
+        scope: Scope,
+        began: Timestamp,
+        incoming: Incoming,
+    ) -> Self {
         Self {
             version: VERSION,
             operation,
+            scope,
             began,
             kept: TreeId::at(began),
             incoming,
@@ -208,7 +216,12 @@ mod tests {
     fn journal() -> Journal {
         let began = "2026-11-21T12:04:05Z".parse().unwrap();
         let backup = BackupId::parse("backup-20261121120000000000").unwrap();
-        Journal::new(Operation::Restore(backup), began, Incoming::Staging)
+        Journal::new(
+            Operation::Restore(backup),
+            Scope::default(),
+            began,
+            Incoming::Staging,
+        )
     }
 
     #[test]
@@ -274,8 +287,8 @@ mod tests {
         };
         let good = serde_json::to_string(&journal()).unwrap();
         insta::assert_snapshot!(refuse("{".to_owned()), @"journal of a restore is not understood");
-        let newer = good.replace("\"version\":1", "\"version\":2");
-        insta::assert_snapshot!(refuse(newer), @"journal of a restore has version 2, and this charm reads 1");
+        let newer = good.replace("\"version\":2", "\"version\":3");
+        insta::assert_snapshot!(refuse(newer), @"journal of a restore has version 3, and this charm reads 2");
         for place in ["../etc", "/etc", "media/../../x", ""] {
             let out = format!("\"out\":[{place:?}]");
             let text = refuse(good.replace("\"out\":null", &out));

@@ -8,9 +8,9 @@ use std::io;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use super::Place;
 use super::journal::{Incoming, Journal};
 use super::previous;
+use super::{Place, Scope};
 
 /// A move that the file system refused.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,8 @@ pub(super) struct Moves<'a> {
     live: PathBuf,
     incoming: PathBuf,
     kept: PathBuf,
+    /// The parts of the data directory that are swapped.
+    scope: &'a Scope,
     /// What was live; `None` as long as nothing can have been moved.
     out: Option<&'a [String]>,
 }
@@ -45,13 +47,14 @@ impl<'a> Moves<'a> {
             live: place.live().to_owned(),
             incoming,
             kept: previous::data(&private, &journal.kept),
+            scope: &journal.scope,
             out: journal.out.as_deref(),
         }
     }
 
     /// Lists what is live now, and is to be moved out.
-    pub(super) fn live_names(place: &Place) -> Result<Vec<String>, MoveError> {
-        listed(place, place.live())
+    pub(super) fn live_names(place: &Place, scope: &Scope) -> Result<Vec<String>, MoveError> {
+        listed(place, scope, place.live())
     }
 
     /// Moves what was live to the kept tree.
@@ -66,7 +69,7 @@ impl<'a> Moves<'a> {
 
     /// Moves what is new to where it lives.
     pub(super) fn in_(&self) -> Result<(), MoveError> {
-        for name in listed(self.place, &self.incoming)? {
+        for name in listed(self.place, self.scope, &self.incoming)? {
             self.make(&name, &self.incoming, &self.live)?;
         }
         Ok(())
@@ -77,7 +80,7 @@ impl<'a> Moves<'a> {
         let Some(out) = self.out else {
             return Ok(());
         };
-        for name in listed(self.place, &self.live)? {
+        for name in listed(self.place, self.scope, &self.live)? {
             let was_live = out.contains(&name);
             // What was live and is not in the kept tree has not been moved at all, or is back already.
             if !was_live || there(&self.kept.join(&name)) {
@@ -95,9 +98,15 @@ impl<'a> Moves<'a> {
     fn make(&self, name: &str, from: &Path, to: &Path) -> Result<(), MoveError> {
         let (from, to) = (from.join(name), to.join(name));
         let made = || {
-            if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {
-                fs::create_dir_all(parent)?;
-                chown(parent, Some(self.place.user_id), Some(self.place.group_id))?;
+            let above = to.ancestors().skip(1);
+            let mut missing: Vec<&Path> = above.take_while(|above| !above.exists()).collect();
+            while let Some(directory) = missing.pop() {
+                fs::create_dir(directory)?;
+                chown(
+                    directory,
+                    Some(self.place.user_id),
+                    Some(self.place.group_id),
+                )?;
             }
             fs::rename(&from, &to)?;
             for directory in [from.parent(), to.parent()].into_iter().flatten() {
@@ -113,8 +122,8 @@ fn there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-fn listed(place: &Place, root: &Path) -> Result<Vec<String>, MoveError> {
-    let names = (place.replaced)(root).map_err(|source| MoveError {
+fn listed(place: &Place, scope: &Scope, root: &Path) -> Result<Vec<String>, MoveError> {
+    let names = (place.replaced)(root, scope).map_err(|source| MoveError {
         from: root.to_owned(),
         to: place.live().to_owned(),
         source,
@@ -135,7 +144,7 @@ mod tests {
     use crate::backup::BackupId;
     use crate::backup::journal::Operation;
 
-    fn replaced(root: &Path) -> io::Result<Vec<PathBuf>> {
+    fn replaced(root: &Path, _: &Scope) -> io::Result<Vec<PathBuf>> {
         let mut names = Vec::new();
         for directory in ["", "media"] {
             let Ok(entries) = fs::read_dir(root.join(directory)) else {
@@ -161,8 +170,9 @@ mod tests {
             private: ".private",
             user_id: owner.uid(),
             group_id: owner.gid(),
+            staging: "staging",
             replaced,
-            permitted: |_| true,
+            permitted: |_, _| true,
             service: "synapse".to_owned(),
         };
         let write = |path: PathBuf, text: &str| {
@@ -177,15 +187,20 @@ mod tests {
         }
         let backup = BackupId::parse("backup-20261121120000000000").unwrap();
         let began = "2026-11-21T12:04:05Z".parse().unwrap();
-        let mut journal = Journal::new(Operation::Restore(backup), began, Incoming::Staging);
-        journal.out = Some(Moves::live_names(&place).unwrap());
+        let mut journal = Journal::new(
+            Operation::Restore(backup),
+            Scope::default(),
+            began,
+            Incoming::Staging,
+        );
+        journal.out = Some(Moves::live_names(&place, &Scope::default()).unwrap());
         previous::prepare(&place, &journal).unwrap();
         (directory, place, journal)
     }
 
     /// What is live, name by name.
     fn live(place: &Place) -> Vec<(String, String)> {
-        let mut names = Moves::live_names(place).unwrap();
+        let mut names = Moves::live_names(place, &Scope::default()).unwrap();
         names.sort();
         let text = |name: String| {
             let text = fs::read_to_string(place.live().join(&name)).unwrap();
@@ -200,7 +215,7 @@ mod tests {
         for name in out.iter().take(count) {
             moves.make(name, &moves.live, &moves.kept).unwrap();
         }
-        let names = listed(moves.place, &moves.incoming).unwrap();
+        let names = listed(moves.place, moves.scope, &moves.incoming).unwrap();
         for name in names.iter().take(count.saturating_sub(out.len())) {
             moves.make(name, &moves.incoming, &moves.live).unwrap();
         }

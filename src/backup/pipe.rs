@@ -209,20 +209,32 @@ pub(super) fn is_echo(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// Counts and digests bytes.
+/// Counts bytes, and digests those behind the first ones.
 #[derive(Default)]
 pub(super) struct Counter {
     bytes: u64,
+    /// How many at the beginning are not digested.
+    skipped: u64,
     digest: Sha256,
 }
 
 impl Counter {
-    pub(super) fn count(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64;
-        self.digest.update(bytes);
+    /// A counter that leaves so many bytes at the beginning out of its digest.
+    pub(super) fn behind(skipped: u64) -> Self {
+        Self {
+            skipped,
+            ..Self::default()
+        }
     }
 
-    /// The number of bytes and their digest.
+    pub(super) fn count(&mut self, bytes: &[u8]) {
+        let left = self.skipped.saturating_sub(self.bytes);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        self.bytes += bytes.len() as u64;
+        self.digest.update(&bytes[left.min(bytes.len())..]);
+    }
+
+    /// The number of all bytes, and the digest.
     pub(super) fn finish(self) -> (u64, Sha256Hex) {
         (self.bytes, Sha256Hex::from_digest(&self.digest.finalize()))
     }
@@ -236,7 +248,12 @@ pub(super) struct Counted<W> {
 
 impl<W> Counted<W> {
     pub(super) fn new(inner: W) -> Self {
-        let counter = Counter::default();
+        Self::behind(0, inner)
+    }
+
+    /// Leaves so many bytes at the beginning out of its digest.
+    pub(super) fn behind(skipped: u64, inner: W) -> Self {
+        let counter = Counter::behind(skipped);
         Self { inner, counter }
     }
 
@@ -321,6 +338,16 @@ mod tests {
             io::ErrorKind::BrokenPipe
         );
         assert_eq!(read, b"half");
+    }
+
+    #[test]
+    fn digest_begins_behind_what_is_skipped_however_the_bytes_come() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for size in [1, 7, 48, 49, 100] {
+            let mut counter = Counter::behind(48);
+            bytes.chunks(size).for_each(|piece| counter.count(piece));
+            assert_eq!(counter.finish(), (100, Sha256Hex::of(&bytes[48..])));
+        }
     }
 
     #[test]

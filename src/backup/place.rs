@@ -11,9 +11,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::RestoreError;
-
-const STAGING: &str = "staging";
+use super::{RestoreError, Scope};
 
 /// Where a backup is restored to, and what has to stand still meanwhile.
 #[derive(Debug, Clone)]
@@ -28,10 +26,12 @@ pub struct Place {
     pub user_id: u32,
     /// Group of the data.
     pub group_id: u32,
-    /// Lists what a restore replaces below a data directory, the live or the staged one.
-    pub replaced: fn(&Path) -> io::Result<Vec<PathBuf>>,
-    /// Whether a backup may hold a file or directory of this path, relative to the data directory.
-    pub permitted: fn(&Path) -> bool,
+    /// Name below the private directory of the one for staging.
+    pub staging: &'static str,
+    /// Lists what a restore of these parts replaces below a data directory, the live or the staged one.
+    pub replaced: fn(&Path, &Scope) -> io::Result<Vec<PathBuf>>,
+    /// Whether a backup of these parts may hold a file or directory of this path, relative to the data directory.
+    pub permitted: fn(&Path, &Scope) -> bool,
     /// The service that must not run while files are swapped.
     pub service: String,
 }
@@ -67,12 +67,12 @@ impl Place {
 
     /// The staging directory.
     pub(super) fn staging(&self) -> PathBuf {
-        self.private().join(STAGING)
+        self.private().join(self.staging)
     }
 
     /// The staging directory as the workload sees it.
     pub(super) fn staging_in_workload(&self) -> String {
-        format!("{}/{}/{STAGING}", self.there, self.private)
+        format!("{}/{}/{}", self.there, self.private, self.staging)
     }
 
     /// The live data directory.

@@ -3,10 +3,12 @@
 use futures_util::future;
 use jiff::Timestamp;
 
-use super::format::{Database, Inventory, Manifest, Volume};
+use super::format::{Database, FormatError, Inventory, Manifest, Volume};
+use super::part::wanted;
 use super::place::Room;
-use super::stage::{inventory, staged_room};
-use super::{BackupId, Catalogue, Place, RestoreError};
+use super::stage::{Wanted, staged_room, visit};
+use super::{BackupId, Catalogue, Place, RestoreError, Scope};
+use crate::archive::Sha256Hex;
 use crate::openpgp::{Authenticated, Passphrase};
 use std::sync::Arc;
 
@@ -23,6 +25,9 @@ pub struct Sealed {
     pub(super) manifest: Manifest,
     pub(super) inventory: Inventory,
     pub(super) message: Authenticated,
+    /// What of it is to be restored: all of it, unless it was narrowed.
+    pub(super) wanted: Wanted,
+    passphrase: usize,
 }
 
 /// What a restore needs, and what there is.
@@ -37,19 +42,60 @@ pub struct Needs {
 }
 
 impl Sealed {
-    /// Opens a backup's inventory with the passphrase.
+    /// Opens a backup's inventory with the passphrase that fits, and sees that it was sealed with this very manifest.
     pub async fn open(
         catalogue: &Catalogue,
-        passphrase: &Arc<Passphrase>,
+        passphrases: &[Arc<Passphrase>],
         id: &BackupId,
     ) -> Result<Self, RestoreError> {
-        let manifest = catalogue.manifest(id).await?;
-        let (inventory, message) = inventory(catalogue, passphrase, &manifest).await?;
+        let (manifest, digest) = catalogue.manifest_and_digest(id).await?;
+        let opened = visit(catalogue, passphrases, &manifest, (), |(), _| ()).await?;
+        if opened.inventory.manifest != digest {
+            return Err(FormatError::Unbound.into());
+        }
         Ok(Self {
             manifest,
-            inventory,
-            message,
+            wanted: Wanted::all(&opened.inventory),
+            inventory: opened.inventory,
+            message: opened.message,
+            passphrase: opened.passphrase,
         })
+    }
+
+    /// Narrows what is to be restored to a part of it; `beside` is staged too, and not swapped.
+    pub async fn narrow(
+        &mut self,
+        (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
+        place: &Place,
+        (scope, beside): (Scope, &Scope),
+    ) -> Result<(), RestoreError> {
+        self.wanted = wanted(catalogue, passphrases, self, place, scope, beside).await?;
+        Ok(())
+    }
+
+    /// The parts of a data directory that are to be restored.
+    pub fn scope(&self) -> &Scope {
+        &self.wanted.scope
+    }
+
+    /// The parts of a data directory that it was made of.
+    pub fn places(&self) -> &Scope {
+        &self.inventory.places
+    }
+
+    /// Which of the passphrases has opened it: 0 is the one that is used now.
+    pub fn passphrase(&self) -> usize {
+        self.passphrase
+    }
+
+    /// The manifest beside it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Digest of the manifest's bytes.
+    pub fn manifest_digest(&self) -> &Sha256Hex {
+        &self.inventory.manifest
     }
 
     /// Its name.
@@ -77,19 +123,19 @@ impl Sealed {
         self.inventory.database.as_ref()
     }
 
-    /// Its volumes.
+    /// The volumes that hold what is wanted of it.
     pub fn volumes(&self) -> &[Volume] {
-        &self.inventory.volumes
+        &self.wanted.volumes
     }
 
-    /// Files and directories in it.
+    /// Files and directories that are wanted of it.
     pub fn members(&self) -> u64 {
-        self.inventory.members.count
+        self.wanted.taken.members
     }
 
-    /// Bytes of file contents in it.
+    /// Bytes of file contents that are wanted of it.
     pub fn content(&self) -> u64 {
-        self.inventory.members.content
+        self.wanted.taken.content
     }
 
     /// What staging it takes of the data volume.
@@ -143,7 +189,7 @@ impl Sealed {
     }
 
     async fn volume_finding(&self, catalogue: &Catalogue, volume: &Volume) -> Option<RestoreError> {
-        let key = Catalogue::key(self.id(), &volume.name);
+        let key = volume.key.clone();
         match catalogue.bucket().stat(&key).await {
             Err(source) => Some(RestoreError::Download { key, source }),
             Ok(None) => Some(RestoreError::VolumeMissing { key }),

@@ -16,9 +16,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Place;
 use super::journal::{Journal, Operation};
 use super::place::remove_tree;
+use super::{Place, Scope};
 
 const DIRECTORY: &str = "previous";
 const RECORD: &str = "record.json";
@@ -40,6 +40,8 @@ pub struct TreeIdError(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub(super) id: TreeId,
+    /// The parts of the data directory that were replaced.
+    pub scope: Scope,
     /// By what it was replaced.
     pub operation: Operation,
     /// When that was.
@@ -50,6 +52,7 @@ pub struct Kept {
 #[serde(rename_all = "kebab-case")]
 struct Record {
     operation: Operation,
+    scope: Scope,
     at: Timestamp,
 }
 
@@ -111,8 +114,17 @@ impl Kept {
         let path = tree(private, &id).join(RECORD);
         let small = fs::metadata(&path).is_ok_and(|found| found.len() <= LIMIT);
         let text = small.then(|| fs::read(&path).ok())??;
-        let Record { operation, at } = serde_json::from_slice(&text).ok()?;
-        Some(Self { id, operation, at })
+        let Record {
+            operation,
+            scope,
+            at,
+        } = serde_json::from_slice(&text).ok()?;
+        Some(Self {
+            id,
+            scope,
+            operation,
+            at,
+        })
     }
 }
 
@@ -135,6 +147,7 @@ pub(super) fn prepare(place: &Place, journal: &Journal) -> io::Result<()> {
     }
     let record = Record {
         operation: journal.operation.clone(),
+        scope: journal.scope.clone(),
         at: journal.began,
     };
     let mut file = File::create(tree.join(RECORD))?;

@@ -10,7 +10,7 @@ use super::format::{FormatError, Volume};
 use super::preflight::Sealed;
 use super::stage::stage;
 use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
-use super::{BackupId, Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
+use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -125,14 +125,14 @@ pub enum RestoreError {
 
 impl RestoreError {
     /// Whether it is about this volume, of which nothing more has to be said.
-    pub(super) fn is_about(&self, id: &BackupId, volume: &Volume) -> bool {
+    pub(super) fn is_about(&self, volume: &Volume) -> bool {
         let (Self::Download { key, .. }
         | Self::VolumeMissing { key }
         | Self::VolumeSize { key, .. }) = self
         else {
             return false;
         };
-        *key == Catalogue::key(id, &volume.name)
+        *key == volume.key
     }
 }
 
@@ -149,8 +149,8 @@ pub struct Restoration<'a> {
     pub client: &'a pebble::Client,
     /// Where the backup lies.
     pub catalogue: &'a Catalogue,
-    /// What it is sealed with.
-    pub passphrase: &'a Arc<Passphrase>,
+    /// What it may be sealed with; the one that is used now comes first.
+    pub passphrases: &'a [Arc<Passphrase>],
     /// Where it is restored to.
     pub place: &'a Place,
     /// Where it tells how far it has come.
@@ -171,18 +171,13 @@ where
     let Restoration {
         client,
         catalogue,
-        passphrase,
+        passphrases,
         place,
         monitor,
     } = *restoration;
-    let Sealed {
-        manifest,
-        inventory,
-        message,
-    } = sealed;
-    let opened = (&manifest, &inventory, message);
-    let staged = stage(client, catalogue, passphrase, opened, place, monitor).await?;
-    let swap = Swap::restore(place, &inventory.id, &staged, now())?;
+    let id = sealed.id().clone();
+    let staged = stage(client, (catalogue, passphrases), sealed, place, monitor).await?;
+    let swap = Swap::restore(place, &id, &staged, now())?;
     made(swap.carry(client, service, monitor).await?)
 }
 

@@ -23,11 +23,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::format::{Inventory, MemberDigest, Members};
-use super::pipe::{Counter, PipeWriter, broken, is_echo, pipe};
-use super::{Catalogue, Manifest, Monitor, Phase, Place, RestoreError};
+use super::catalogue::INVENTORY;
+use super::format::{Inventory, MemberDigest, Members, Tally, Volume};
+use super::pipe::{Counter, PipeReader, PipeWriter, broken, is_echo, pipe};
+use super::preflight::Sealed;
+use super::{Catalogue, Manifest, Monitor, Phase, Place, RestoreError, Scope};
 use crate::archive::{Member, Sha256Hex};
-use crate::openpgp::{self, Authenticated, Passphrase};
+use crate::openpgp::{self, Authenticated, OpenError, Passphrase};
 use crate::pebble;
 use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
@@ -44,49 +46,102 @@ const REPORTS: usize = 16;
 /// Holds the tokens of the messages that were opened for it: the inventory, and every volume that this run has
 /// unpacked. What an earlier run had unpacked was compared with the inventory. Only [`stage`] makes it.
 pub(super) struct Staged {
+    scope: Scope,
     _messages: Vec<Authenticated>,
 }
 
-/// Opens the sealed inventory of a backup, and reads it to its authenticated end.
-pub(super) async fn inventory(
-    catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
-    manifest: &Manifest,
-) -> Result<(Inventory, Authenticated), RestoreError> {
-    let read = visit(catalogue, passphrase, manifest, (), |(), _| ()).await;
-    read.map(|(inventory, message, ())| (inventory, message))
+impl Staged {
+    /// The parts of a data directory that are staged.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
 }
 
-/// The same, and shows each member to `each` on the way; what it has made of them counts only now.
-async fn visit<S: Send + 'static>(
+/// What a restore takes of a backup.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// The parts of the data directory that are swapped.
+    pub(super) scope: Scope,
+    /// The parts that are staged: what a fix-up looks up may be among them, and is not swapped.
+    pub(super) staged: Scope,
+    /// The volumes that hold them.
+    pub(super) volumes: Vec<Volume>,
+    /// What all members of these volumes come to.
+    pub(super) members: Members,
+    /// How much of that is wanted.
+    pub(super) taken: Tally,
+}
+
+impl Wanted {
+    /// All of a backup.
+    pub(super) fn all(inventory: &Inventory) -> Self {
+        Self {
+            scope: inventory.places.clone(),
+            staged: inventory.places.clone(),
+            volumes: inventory.volumes.clone(),
+            members: inventory.members.clone(),
+            taken: Tally {
+                members: inventory.members.count,
+                content: inventory.members.content,
+            },
+        }
+    }
+}
+
+/// An inventory that was read to the authenticated end of its message.
+pub(super) struct Opened<S> {
+    pub(super) inventory: Inventory,
+    pub(super) message: Authenticated,
+    /// Which of the passphrases has opened it.
+    pub(super) passphrase: usize,
+    /// What was made of the members.
+    pub(super) state: S,
+}
+
+/// Opens the sealed inventory of a backup, and shows each member to `each` on the way.
+///
+/// What that has made of them counts only now.
+pub(super) async fn visit<S: Send + 'static>(
     catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
+    passphrases: &[Arc<Passphrase>],
     manifest: &Manifest,
     mut state: S,
-    each: fn(&mut S, &Member),
-) -> Result<(Inventory, Authenticated, S), RestoreError> {
+    each: impl Fn(&mut S, &Member) + Send + 'static,
+) -> Result<Opened<S>, RestoreError> {
     let (out, sealed) = pipe();
-    let passphrase = Arc::clone(passphrase);
+    let passphrases = passphrases.to_vec();
     let place = manifest.id.clone();
     let reading = spawn_blocking(move || {
-        let mut opened = openpgp::open(sealed, &passphrase).map_err(RestoreError::Open)?;
+        let (mut opened, passphrase) = unlock(sealed, &passphrases)?;
         let source = io::BufReader::new(&mut opened);
         let read = Inventory::read(source, &place, |member| each(&mut state, member));
         // What the message says counts only after its end was checked: a forged one is told as forged.
         let message = opened.authenticate().map_err(RestoreError::Open)?;
-        Ok((read?, message, state))
+        Ok(Opened {
+            inventory: read?,
+            message,
+            passphrase,
+            state,
+        })
     });
-    let document = &manifest.inventory;
-    let key = Catalogue::key(&manifest.id, &document.name);
-    let (downloaded, opened) = tokio::join!(download(catalogue, &key, out), joined(reading));
-    let (object, opened) = match (downloaded, opened) {
-        (Ok(object), Ok(opened)) => (object, opened),
-        (downloaded, opened) => return Err(cause([downloaded.err(), opened.err()])),
-    };
-    if object != (document.size, document.sha256.clone()) {
-        return Err(RestoreError::OtherObject(document.name.clone()));
+    let key = Catalogue::key(&manifest.id, INVENTORY);
+    let (downloaded, opened) = tokio::join!(download(catalogue, (&key, 0), out), joined(reading));
+    match (downloaded, opened) {
+        (Ok(_), Ok(opened)) => Ok(opened),
+        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()])),
     }
-    Ok(opened)
+}
+
+/// Opens a message with the passphrase among these that fits; tells which that is.
+fn unlock(
+    source: PipeReader,
+    passphrases: &[Arc<Passphrase>],
+) -> Result<(openpgp::Untrusted<PipeReader>, usize), RestoreError> {
+    let Some(passphrase) = passphrases.first() else {
+        return Err(RestoreError::Open(OpenError::WrongPassphrase));
+    };
+    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    Ok((opened, 0))
 }
 
 /// What is staged already takes so many bytes and inodes of the data volume, be it of this backup or of another one.
@@ -103,21 +158,28 @@ pub(super) fn staged_room(place: &Place) -> io::Result<(u64, u64)> {
 /// On an error, volumes that are whole stay for the next run; without one, nothing stays.
 pub(super) async fn stage(
     client: &pebble::Client,
-    catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
-    (manifest, inventory, message): (&Manifest, &Inventory, Authenticated),
+    (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
+    sealed: Sealed,
     place: &Place,
     monitor: &Monitor,
 ) -> Result<Staged, RestoreError> {
-    let ledger = Ledger::new(place, manifest, &inventory.volumes);
+    let Sealed {
+        manifest,
+        inventory,
+        message,
+        wanted,
+        ..
+    } = sealed;
+    let ledger = Ledger::new(place, &inventory, &wanted);
     let reading = Reading {
         catalogue,
-        passphrase,
+        passphrases,
         place,
         monitor,
     };
     let unpacking = Unpacking { client, reading };
-    let staged = all(&unpacking, manifest, inventory, &ledger, vec![message]).await;
+    let backup = (&manifest, &inventory, &wanted);
+    let staged = all(&unpacking, backup, &ledger, vec![message]).await;
     if staged.is_err() {
         let kept = on_disk(&ledger, Ledger::keep_whole).await;
         if let Err(error) = kept {
@@ -129,12 +191,15 @@ pub(super) async fn stage(
 
 async fn all(
     unpacking: &Unpacking<'_>,
-    manifest: &Manifest,
-    inventory: &Inventory,
+    (manifest, inventory, wanted): (&Manifest, &Inventory, &Wanted),
     ledger: &Ledger,
     mut messages: Vec<Authenticated>,
 ) -> Result<Staged, RestoreError> {
-    let again = recheck(unpacking, manifest, ledger).await?;
+    // A part is fetched anew: what of its volumes was not wanted is not there to be looked at again.
+    let again = match wanted.scope == inventory.places {
+        true => recheck(unpacking, manifest, ledger).await?,
+        false => None,
+    };
     let mut digest = MemberDigest::default();
     let mut whole = 0;
     match again {
@@ -145,21 +210,20 @@ async fn all(
         }
         None => on_disk(ledger, Ledger::begin).await?,
     }
-    let rest = &inventory.volumes[whole..];
+    let rest = &wanted.volumes[whole..];
     let content = rest.iter().map(|volume| volume.content).sum();
     unpacking.reading.monitor.enter(Phase::Staging, content);
     for volume in rest {
         let into = ledger.prepare(volume)?;
-        let unpacked = unpacking
-            .unpack(&inventory.id, volume, digest, &into)
-            .await?;
+        let parts = (&inventory.places, &wanted.staged);
+        let unpacked = unpacking.unpack(parts, volume, digest, &into).await?;
         let Whole { message, files, .. } = unpacked;
         let noted = volume.clone();
         on_disk(ledger, move |ledger| ledger.finish(&noted, files)).await?;
         digest = unpacked.digest;
         messages.push(message);
     }
-    let joined = match agree(inventory, digest.finish()) {
+    let joined = match agree(&wanted.members, digest.finish()) {
         Ok(()) => on_disk(ledger, Ledger::join).await,
         other => other,
     };
@@ -169,6 +233,7 @@ async fn all(
         return Err(error);
     }
     Ok(Staged {
+        scope: wanted.scope.clone(),
         _messages: messages,
     })
 }
@@ -203,13 +268,16 @@ async fn recheck(
         }
     };
     let comparing = async {
+        let Reading {
+            catalogue,
+            passphrases,
+            ..
+        } = unpacking.reading;
         let recheck = Recheck::new(ledger.clone(), progress);
-        let (catalogue, passphrase) = (unpacking.reading.catalogue, unpacking.reading.passphrase);
-        let each = Recheck::member;
-        let (_, message, recheck) = visit(catalogue, passphrase, manifest, recheck, each).await?;
+        let opened = visit(catalogue, passphrases, manifest, recheck, Recheck::member).await?;
         // It ends the reports too.
-        let compared = joined(spawn_blocking(move || Ok(recheck.finish()))).await?;
-        Ok::<_, RestoreError>((message, compared))
+        let compared = spawn_blocking(move || Ok(opened.state.finish()));
+        Ok::<_, RestoreError>((opened.message, joined(compared).await?))
     };
     let (compared, ()) = tokio::join!(comparing, telling);
     match compared? {
@@ -234,17 +302,17 @@ async fn on_disk(
     joined(spawn_blocking(move || work(&ledger))).await
 }
 
-/// Downloads one object into a pipe; gives its size and digest.
+/// Downloads one object into a pipe; gives its size, and the digest of what is behind its key packet.
 async fn download(
     catalogue: &Catalogue,
-    key: &str,
+    (key, key_packet): (&str, u64),
     mut out: PipeWriter,
 ) -> Result<(u64, Sha256Hex), RestoreError> {
     let failed = |source| RestoreError::Download {
         key: key.to_owned(),
         source,
     };
-    let mut counter = Counter::default();
+    let mut counter = Counter::behind(key_packet);
     let mut body = catalogue.bucket().fetch(key).await.map_err(failed)?;
     while let Some(piece) = body.chunk().await.map_err(failed)? {
         counter.count(&piece);
@@ -257,12 +325,12 @@ async fn download(
 }
 
 /// What was unpacked must be what the inventory lists, member for member.
-pub(super) fn agree(inventory: &Inventory, unpacked: Members) -> Result<(), RestoreError> {
-    if inventory.members == unpacked {
+pub(super) fn agree(listed: &Members, unpacked: Members) -> Result<(), RestoreError> {
+    if *listed == unpacked {
         return Ok(());
     }
     Err(RestoreError::OtherMembers {
-        expected: inventory.members.count,
+        expected: listed.count,
         unpacked: unpacked.count,
     })
 }

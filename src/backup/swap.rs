@@ -19,7 +19,7 @@ use super::journal::{Incoming, Journal, JournalError, Operation, Resolution, Ste
 use super::moves::{MoveError, Moves};
 use super::place::remove_tree;
 use super::stage::Staged;
-use super::{BackupId, Kept, Monitor, Phase, Place, previous};
+use super::{BackupId, Kept, Monitor, Phase, Place, Scope, previous};
 use crate::pebble;
 
 /// How long a service may take to stop. Longer than its kill delay and Pebble's own five seconds after it.
@@ -42,6 +42,10 @@ pub struct Swapped {
     pub live: PathBuf,
     /// What was there before, in the same layout.
     pub replaced: PathBuf,
+    /// The parts of it that were swapped.
+    pub scope: Scope,
+    /// The staged data directory, of which what was not moved is still there.
+    pub staged: PathBuf,
     /// A directory on the same file system that may not be there yet, and goes when the swap has ended.
     pub scratch: PathBuf,
 }
@@ -111,11 +115,15 @@ impl<'a> Swap<'a> {
     pub(super) fn restore(
         place: &'a Place,
         backup: &BackupId,
-        _proof: &Staged,
+        staged: &Staged,
         now: Timestamp,
     ) -> Result<Self, SwapError> {
         let operation = Operation::Restore(backup.clone());
-        Self::begin(place, Journal::new(operation, now, Incoming::Staging))
+        let scope = staged.scope().clone();
+        Self::begin(
+            place,
+            Journal::new(operation, scope, now, Incoming::Staging),
+        )
     }
 
     /// Begins to put back what an earlier swap has replaced.
@@ -129,7 +137,10 @@ impl<'a> Swap<'a> {
             Operation::Rollback(backup) => Operation::Restore(backup.clone()),
         };
         let incoming = Incoming::Kept(kept.id.clone());
-        Self::begin(place, Journal::new(operation, now, incoming))
+        Self::begin(
+            place,
+            Journal::new(operation, kept.scope.clone(), now, incoming),
+        )
     }
 
     fn begin(place: &'a Place, journal: Journal) -> Result<Self, SwapError> {
@@ -278,6 +289,8 @@ impl<'a> Swap<'a> {
             began: self.journal.began,
             live: self.place.live().to_owned(),
             replaced: previous::data(&self.place.private(), &self.journal.kept),
+            scope: self.journal.scope.clone(),
+            staged: self.place.staged(),
             scratch: self.place.staging(),
         }
     }
@@ -310,7 +323,7 @@ impl<'a> Swap<'a> {
     /// Notes what is live, unless that was done before.
     fn list(&mut self) -> Result<(), String> {
         if self.journal.out.is_none() {
-            self.journal.out = Some(told(Moves::live_names(self.place))?);
+            self.journal.out = Some(told(Moves::live_names(self.place, &self.journal.scope))?);
         }
         Ok(())
     }
@@ -335,6 +348,7 @@ impl<'a> Swap<'a> {
             fix_ups: self.fix_ups.clone(),
             kept: kept.map(|id| Kept {
                 id: id.clone(),
+                scope: self.journal.scope.clone(),
                 operation: self.journal.operation.clone(),
                 at: self.journal.began,
             }),

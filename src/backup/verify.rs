@@ -20,7 +20,7 @@ pub enum Level {
 /// Verifies a backup whose inventory was opened; gives everything that is wrong with it.
 pub async fn verify(
     catalogue: &Catalogue,
-    passphrase: &Arc<Passphrase>,
+    passphrases: &[Arc<Passphrase>],
     sealed: &Sealed,
     level: Level,
     place: &Place,
@@ -33,7 +33,7 @@ pub async fn verify(
     }
     let reading = Reading {
         catalogue,
-        passphrase,
+        passphrases,
         place,
         monitor,
     };
@@ -41,12 +41,13 @@ pub async fn verify(
     let mut whole = findings.is_empty();
     for volume in sealed.volumes() {
         // What is missing, or has another size, is told already.
-        let told = |finding: &RestoreError| finding.is_about(sealed.id(), volume);
+        let told = |finding: &RestoreError| finding.is_about(volume);
         if findings.iter().any(told) {
             continue;
         }
         let discard = async |archive| reading.discard(archive).await;
-        match reading.read(sealed.id(), volume, digest, discard).await {
+        let parts = (sealed.places(), sealed.places());
+        match reading.read(parts, volume, digest, discard).await {
             Ok(Whole { digest: next, .. }) => digest = next,
             // Without its members the digest over all of them says nothing; the other volumes are read all the same.
             Err(error) => {
@@ -57,7 +58,7 @@ pub async fn verify(
         }
     }
     if whole {
-        findings.extend(agree(&sealed.inventory, digest.finish()).err());
+        findings.extend(agree(&sealed.wanted.members, digest.finish()).err());
     }
     findings
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     let parameters = Parameters(charm.tools.action_get().await?);
     info!(action = name, "action started");
     let outcome = match name {
-        "create-backup" => create::create(charm).await,
+        "create-backup" => create::create(charm, &parameters).await,
         "list-backups" => listing::list(charm).await,
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,

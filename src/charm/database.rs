@@ -4,14 +4,20 @@
 //! Juju secrets that the bag names, or, from providers that know no secrets, in the bag itself. A server never changes
 //! its database by itself: who has data in SQLite keeps it, and who has it in PostgreSQL is not started without.
 
+mod recipe;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Charm;
+use super::failure::{self, Failure};
 use crate::juju::{Databag, RelationId, Status, ToolError};
 use crate::synapse::config::{Database, DatabaseKind, Endpoint, Postgres};
+use crate::synapse::data;
+
+pub(super) use recipe::Companion;
 
 /// The endpoint's name.
 const DATABASE: &str = "database";
@@ -242,6 +248,16 @@ fn endpoint(text: &str) -> Option<Endpoint> {
         host: host.to_owned(),
         port,
     })
+}
+
+/// Asks the PostgreSQL database that Synapse runs on which one it is, and how far it has come.
+pub(super) async fn companion(
+    charm: &Charm,
+    provider: Option<String>,
+) -> Result<Companion, Failure> {
+    let asked = data::identity(&charm.client).await;
+    let identity = asked.map_err(|error| failure::sort(&error))?;
+    Ok(Companion { provider, identity })
 }
 
 /// Decides what Synapse runs on: pure.

@@ -8,18 +8,26 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::swaps::parts;
 use super::{Charm, failure};
 use crate::backup::Swapped;
 use crate::synapse::config::{old_signing_keys_of, server_name_of, with_old_signing_keys};
+use crate::synapse::data::Part;
 use crate::synapse::signing_keys::{VerifyKey, clashes, retire, verify_keys};
 use crate::synapse::{self, ServerName, below_data, data};
 
 /// Mends everything; tells what was mended, a line each.
 pub(super) async fn fix_up(charm: &Charm, swapped: &Swapped) -> Result<Vec<String>, String> {
-    let mended = data::fix_up(&charm.client, swapped.began).await;
-    let mended = mended.map_err(|error| failure::chain(&error))?;
-    let mut lines: Vec<String> = mended.iter().map(ToString::to_string).collect();
-    lines.extend(retire_signing_key(swapped)?);
+    let parts = parts(&swapped.scope);
+    let mut lines = Vec::new();
+    if parts.contains(&Part::Database) {
+        let mended = data::fix_up(&charm.client, swapped.began).await;
+        let mended = mended.map_err(|error| failure::chain(&error))?;
+        lines.extend(mended.iter().map(ToString::to_string));
+    }
+    if parts.contains(&Part::Keys) || parts.contains(&Part::Config) {
+        lines.extend(retire_signing_key(swapped)?);
+    }
     Ok(lines)
 }
 
@@ -27,7 +35,9 @@ pub(super) async fn fix_up(charm: &Charm, swapped: &Swapped) -> Result<Vec<Strin
 ///
 /// Other servers hold messages that it signed, and would take them for forged.
 fn retire_signing_key(swapped: &Swapped) -> Result<Vec<String>, String> {
-    let (Some(now), Some(before)) = (server(&swapped.live)?, server(&swapped.replaced)?) else {
+    let live = swapped.live.as_path();
+    let before = server(&swapped.replaced, Some(live))?;
+    let (Some(now), Some(before)) = (server(live, None)?, before) else {
         return Ok(Vec::new());
     };
     // Another server's keys are not this one's to publish.
@@ -62,17 +72,23 @@ struct Server {
 }
 
 /// Reads whose data lies in a directory; nobody's as long as there is no signing key.
-fn server(directory: &Path) -> Result<Option<Server>, String> {
+///
+/// What was not replaced is looked for beside it.
+fn server(directory: &Path, beside: Option<&Path>) -> Result<Option<Server>, String> {
     let told =
         |what: &str, error: &dyn std::error::Error| format!("failed to read {what}: {error}");
-    let configuration = text(&directory.join(below_data(synapse::CONFIG)))
-        .map_err(|error| told("homeserver.yaml", &error))?;
+    let find = |name: &str| match (text(&directory.join(name))?, beside) {
+        (None, Some(beside)) => text(&beside.join(name)),
+        (found, _) => Ok(found),
+    };
+    let configuration =
+        find(below_data(synapse::CONFIG)).map_err(|error| told("homeserver.yaml", &error))?;
     let Some(configuration) = configuration else {
         return Ok(None);
     };
     let name = server_name_of(&configuration).map_err(|error| told("homeserver.yaml", &error))?;
     let path = name.signing_key_path();
-    let file = text(&directory.join(below_data(&path)))
+    let file = find(below_data(&path))
         .map_err(|error| told("the signing key", &error))?
         .map(Zeroizing::new);
     let Some(file) = file else {

@@ -100,6 +100,20 @@ fn line(progress: Progress, elapsed: Duration) -> String {
     }
 }
 
+/// A number of bytes, for people.
+pub(super) fn size(bytes: u64) -> String {
+    const STEP: f64 = 1024.0;
+    let mut number = bytes as f64 / STEP;
+    let mut unit = "KiB";
+    for larger in ["MiB", "GiB", "TiB"] {
+        if number < STEP {
+            break;
+        }
+        (number, unit) = (number / STEP, larger);
+    }
+    format!("{number:.1} {unit}")
+}
+
 /// Seconds as one says them: `40 s`, `2 min 5 s`, `3 h 20 min`.
 fn time(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -140,6 +154,15 @@ mod tests {
         assert_eq!(
             [59, 125, 12_000].map(time),
             ["59 s", "2 min 5 s", "3 h 20 min"]
+        );
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let told = [0, 1536, 5 << 20, 3 << 30, 5000 << 40].map(size);
+        assert_eq!(
+            told,
+            ["0.0 KiB", "1.5 KiB", "5.0 MiB", "3.0 GiB", "5000.0 TiB"]
         );
     }
 }

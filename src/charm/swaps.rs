@@ -13,7 +13,7 @@ use super::report::reported;
 use super::standing::Standing;
 use super::volume::{self, SNAPSHOT};
 use super::{Charm, CharmError, POLL, PRIVATE, STARTING, failure, now};
-use crate::backup::{self, Ended, Monitor, Operation, Place, Service, Swapped, TakenBack};
+use crate::backup::{self, Ended, Monitor, Operation, Place, Scope, Service, Swapped, TakenBack};
 use crate::juju::{Event, Options, Status};
 use crate::pebble::ServiceStatus;
 use crate::synapse::{self, data};
@@ -31,10 +31,19 @@ pub(super) fn place(here: &Path) -> Place {
         private: PRIVATE,
         user_id: synapse::UID,
         group_id: synapse::GID,
-        replaced: data::replaced,
-        permitted: data::permitted,
+        staging: "staging",
+        replaced: |root, scope| data::replaced(root, &parts(scope)),
+        permitted: |path, scope| data::permitted(path, &parts(scope)),
         service: synapse::SERVICE.to_owned(),
     }
+}
+
+/// The parts of the data directory that a scope names; words of a later version name none.
+pub(super) fn parts(scope: &Scope) -> Vec<data::Part> {
+    let words = scope.words().iter();
+    words
+        .filter_map(|word| data::Part::parse(word).ok())
+        .collect()
 }
 
 /// How many hours what was replaced is kept; an error says what is wrong with the option.

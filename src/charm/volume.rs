@@ -125,27 +125,3 @@ pub(crate) fn remove(tree: &Path) {
         Ok(()) | Err(_) => (),
     }
 }
-
-/// Bytes of file contents, and files and directories, in some places below `root`.
-///
-/// Files come and go while it looks; what is gone does not count.
-pub(crate) fn measure(root: &Path, places: &[PathBuf]) -> io::Result<(u64, u64)> {
-    let (mut content, mut members) = (0, 0);
-    let mut pending: Vec<PathBuf> = places.iter().map(|place| root.join(place)).collect();
-    while let Some(path) = pending.pop() {
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        members += 1;
-        if metadata.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                pending.push(entry?.path());
-            }
-        } else {
-            content += metadata.len();
-        }
-    }
-    Ok((content, members))
-}

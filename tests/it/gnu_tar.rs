@@ -105,7 +105,7 @@ fn pass(bytes: &[u8]) -> Result<Vec<Member>, ArchiveError> {
     let passed = archive::pass(
         bytes,
         io::sink(),
-        |_| Ok(()),
+        |_| Ok(true),
         |member| {
             members.push(member);
             Ok(())
@@ -232,7 +232,7 @@ fn size_that_tar_writes_in_binary_is_understood() {
         io::sink(),
         |member| {
             sizes.push(member.size);
-            Ok(())
+            Ok(true)
         },
         |_| Ok(()),
     );

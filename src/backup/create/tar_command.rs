@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Source;
+use super::{Group, Source};
 use crate::pebble::{self, ExecError, Exited};
 
 /// A run is ended by its progress, not by its length; this only bounds what nobody watches any more.
@@ -18,8 +18,8 @@ const DIFFERENCES: [&str; 4] = [
     "socket ignored",
 ];
 
-/// The command that writes the archive of `source` to its standard output.
-pub(super) fn command(source: &Source) -> pebble::Exec {
+/// The command that writes the archive of a group of `source` to its standard output.
+pub(super) fn command(source: &Source, group: &Group) -> pebble::Exec {
     let mut command: Vec<String> = [
         "tar",
         "--create",
@@ -30,10 +30,16 @@ pub(super) fn command(source: &Source) -> pebble::Exec {
         "--hard-dereference",
         // 256 KiB at a time: three times less work than with tar's default of 10 KiB.
         "--blocking-factor=512",
+        // Of the patterns behind it: they begin where a member's name does, and no `*` goes beyond a slash.
+        "--anchored",
+        "--wildcards",
+        "--no-wildcards-match-slash",
     ]
     .map(str::to_owned)
     .into();
-    for root in &source.roots {
+    let exclude = source.exclude.iter();
+    command.extend(exclude.map(|pattern| format!("--exclude={pattern}")));
+    for root in &group.roots {
         command.push(format!("--directory={}", root.directory));
         command.extend(root.paths.iter().cloned());
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Database, FormatError, VERSION, Volume, check_place, check_preamble};
 use crate::archive::{Member, Sha256Hex};
-use crate::backup::BackupId;
+use crate::backup::{BackupId, Scope};
 
 const FORMAT: &str = "synapse-operator-inventory";
 
@@ -28,9 +28,38 @@ pub(in crate::backup) struct InventoryHeader {
     /// Version of Synapse that ran, when it was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synapse_version: Option<String>,
-    /// The database in it, when there is one.
+    /// The database in it, or that it goes with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
+    /// The parts of the data directory that it was made of.
+    pub places: Scope,
+}
+
+/// What the inventory says behind the members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::backup) struct Closing {
+    /// The archives that the members are in, in their order.
+    pub volumes: Vec<Volume>,
+    /// What changed while it was read, by name.
+    pub notes: Vec<String>,
+    /// What is wrong with the media, by name.
+    pub media: Option<MediaFindings>,
+    /// Digest of the manifest's very bytes.
+    pub manifest: Sha256Hex,
+}
+
+/// What is wrong with the media of a backup, by name; no more of each than a page takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaFindings {
+    /// Media that the database knows and that have no file.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// Files that no row of the database knows.
+    #[serde(default)]
+    pub surplus: Vec<String>,
+    /// Files of another length or digest than the database says.
+    #[serde(default)]
+    pub wrong: Vec<String>,
 }
 
 /// A digest over members in their order.
@@ -70,12 +99,20 @@ pub(in crate::backup) struct Inventory {
     pub server_name: String,
     /// Version of Synapse that ran, when it was known.
     pub synapse_version: Option<String>,
-    /// The database in it, when there is one.
+    /// The database in it, or that it goes with.
     pub database: Option<Database>,
+    /// The parts of the data directory that it was made of.
+    pub places: Scope,
     /// What the members come to.
     pub members: Members,
     /// The archives they are in.
     pub volumes: Vec<Volume>,
+    /// What changed while it was read, by name.
+    pub notes: Vec<String>,
+    /// What is wrong with the media, by name.
+    pub media: Option<MediaFindings>,
+    /// Digest of the bytes of the manifest that it was sealed with.
+    pub manifest: Sha256Hex,
 }
 
 impl MemberDigest {
@@ -135,16 +172,26 @@ impl<W: Write> InventoryWriter<W> {
         self.out.write_all(&line)
     }
 
-    /// Ends the inventory with the volumes; gives back what it was written to.
-    pub(in crate::backup) fn finish(mut self, volumes: &[Volume]) -> io::Result<W> {
-        let members = self.members.finish();
-        let volumes = serde_json::to_string(volumes)?;
-        let sha256 = &members.sha256;
-        writeln!(
-            self.out,
-            "\n],\n\"volumes\":{volumes},\n\"members-sha256\":\"{sha256}\"}}"
-        )?;
+    /// Ends the inventory; gives back what it was written to.
+    pub(in crate::backup) fn finish(mut self, closing: &Closing) -> io::Result<W> {
+        let members = std::mem::take(&mut self.members).finish();
+        write!(self.out, "\n]")?;
+        self.field("volumes", &closing.volumes)?;
+        if !closing.notes.is_empty() {
+            self.field("notes", &closing.notes)?;
+        }
+        if let Some(media) = &closing.media {
+            self.field("media", media)?;
+        }
+        self.field("members-sha256", &members.sha256)?;
+        self.field("manifest-sha256", &closing.manifest)?;
+        writeln!(self.out, "}}")?;
         Ok(self.out)
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> io::Result<()> {
+        let value = serde_json::to_string(value)?;
+        write!(self.out, ",\n\"{name}\":{value}")
     }
 }
 
@@ -180,7 +227,7 @@ impl Inventory {
         let mut names = std::collections::BTreeSet::new();
         let (mut members, mut content) = (0_u64, 0_u64);
         for volume in &self.volumes {
-            if !volume.is_named_plainly() || !names.insert(&volume.name) {
+            if !volume.is_named_plainly() || !names.insert(volume.name()) {
                 return Some("a volume has no name of its own");
             }
             members = members.saturating_add(volume.members);

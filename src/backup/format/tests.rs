@@ -22,8 +22,9 @@ fn member(path: &str, size: u64) -> Member {
 
 fn volume() -> Volume {
     Volume {
-        name: "volume-0001.tar.gpg".to_owned(),
+        key: format!("{}/volume-0001.tar.gpg", id()),
         size: 4096,
+        key_packet: 48,
         sha256: Sha256Hex::from_digest(&[1; 32]),
         members: 2,
         content: 30,
@@ -41,14 +42,22 @@ fn manifest() -> Manifest {
         server_name: "example.org".to_owned(),
         charm_version: "0.1.0".to_owned(),
         synapse_version: None,
+        model: None,
+        unit: Some("synapse/0".to_owned()),
         database: None,
+        places: ["media".to_owned()].into_iter().collect(),
+        components: BTreeMap::from([(
+            "media".to_owned(),
+            Tally {
+                members: 2,
+                content: 30,
+            },
+        )]),
         volumes: vec![volume()],
-        inventory: Document {
-            name: "inventory.json.gpg".to_owned(),
-            size: 100,
-            sha256: Sha256Hex::from_digest(&[2; 32]),
-        },
-        size: 4196,
+        inventory: format!("{}/inventory.json.gpg", id()),
+        snapshot: None,
+        media: None,
+        size: 4096,
         members: 2,
         content: 30,
         warnings: Vec::new(),
@@ -65,13 +74,21 @@ fn inventory(members: &[Member]) -> Vec<u8> {
             kind: "sqlite".to_owned(),
             schema_version: 94,
             schema_compat_version: 89,
+            ..Database::default()
         }),
+        places: ["media".to_owned()].into_iter().collect(),
     };
     let mut writer = InventoryWriter::begin(Vec::new(), &header).unwrap();
     for member in members {
         writer.add(member).unwrap();
     }
-    writer.finish(&[holding(members)]).unwrap()
+    let closing = Closing {
+        volumes: vec![holding(members)],
+        notes: vec!["data/a grew".to_owned()],
+        media: Some(MediaFindings::default()),
+        manifest: Sha256Hex::of(b"the manifest"),
+    };
+    writer.finish(&closing).unwrap()
 }
 
 /// A volume that holds these members.
@@ -141,6 +158,8 @@ fn inventory_reads_back_for_any_number_of_members() {
         assert_eq!(read.members.content, (0..count).sum::<u64>());
         assert_eq!(read.volumes, [holding(&members)]);
         assert_eq!(read.database.unwrap().schema_version, 94);
+        assert_eq!(read.notes, ["data/a grew"]);
+        assert_eq!(read.manifest, Sha256Hex::of(b"the manifest"));
     }
 }
 
@@ -217,6 +236,8 @@ fn inventory_whose_volumes_are_not_plain_or_do_not_add_up_is_refused() {
         change(name, ".tar.gpg"),
         change(name, "data"),
         change(name, ""),
+        change(&format!("{}/{name}", id()), name),
+        change(&format!("{}/{name}", id()), &format!("x/{name}")),
         change(name, "a b.tar.gpg"),
         change("\"members\":1", "\"members\":2"),
         change("\"content\":30", "\"content\":31"),

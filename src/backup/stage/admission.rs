@@ -3,35 +3,41 @@
 use std::path::Path;
 
 use crate::archive::{Member, Refusal};
-use crate::backup::Place;
 use crate::backup::format::Volume;
+use crate::backup::{Place, Scope};
 
 /// The rule for the members of one volume.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// What all names begin with: the data directory as the workload sees it, without the first slash.
     base: String,
-    permitted: fn(&Path) -> bool,
+    permitted: fn(&Path, &Scope) -> bool,
+    /// What the backup was made of.
+    places: Scope,
+    /// What of it is wanted.
+    scope: Scope,
     members: u64,
     content: u64,
 }
 
 impl Admission {
-    pub(super) fn new(place: &Place, volume: &Volume) -> Self {
+    pub(super) fn new(place: &Place, (places, scope): (&Scope, &Scope), volume: &Volume) -> Self {
         Self {
             base: format!("{}/", place.there.trim_matches('/')),
             permitted: place.permitted,
+            places: places.clone(),
+            scope: scope.clone(),
             members: volume.members,
             content: volume.content,
         }
     }
 
-    /// Admits the next member, or names the rule that it breaks.
-    pub(super) fn admit(&mut self, member: &Member) -> Result<(), Refusal> {
-        let path = member.path.strip_prefix(&self.base);
-        if !path.is_some_and(|path| (self.permitted)(Path::new(path))) {
+    /// Admits the next member and tells whether it is wanted, or names the rule that it breaks.
+    pub(super) fn admit(&mut self, member: &Member) -> Result<bool, Refusal> {
+        let path = member.path.strip_prefix(&self.base).map(Path::new);
+        let Some(path) = path.filter(|path| (self.permitted)(path, &self.places)) else {
             return Err(Refusal::Outside);
-        }
+        };
         let left = (
             self.members.checked_sub(1),
             self.content.checked_sub(member.size),
@@ -40,7 +46,7 @@ impl Admission {
             return Err(Refusal::Surplus);
         };
         (self.members, self.content) = (members, content);
-        Ok(())
+        Ok((self.permitted)(path, &self.scope))
     }
 }
 
@@ -52,7 +58,12 @@ mod tests {
     fn admission(members: u64, content: u64) -> Admission {
         Admission {
             base: "data/".to_owned(),
-            permitted: |path| path.starts_with("media/local_content") || path == "homeserver.db",
+            permitted: |path, scope| match scope.words() {
+                [] => path.starts_with("media/local_content") || path == "homeserver.db",
+                _ => path == "homeserver.db",
+            },
+            places: Scope::default(),
+            scope: Scope::default(),
             members,
             content,
         }
@@ -75,7 +86,7 @@ mod tests {
     fn only_the_places_of_a_backup_are_admitted() {
         let mut admission = admission(100, 100);
         for path in ["data/homeserver.db", "data/media/local_content/aa/bb"] {
-            assert_eq!(admission.admit(&member(path, 1)), Ok(()), "{path}");
+            assert_eq!(admission.admit(&member(path, 1)), Ok(true), "{path}");
         }
         for path in [
             "data",
@@ -94,11 +105,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_wanted_is_admitted_and_told() {
+        let mut admission = admission(100, 100);
+        admission.scope = ["database".to_owned()].into_iter().collect();
+        for (path, wanted) in [
+            ("data/homeserver.db", true),
+            ("data/media/local_content/aa", false),
+        ] {
+            assert_eq!(admission.admit(&member(path, 1)), Ok(wanted), "{path}");
+        }
+    }
+
+    #[test]
     fn nothing_more_than_listed_is_admitted() {
         let file = |size| member("data/homeserver.db", size);
         let mut full = admission(2, 10);
-        assert_eq!(full.admit(&file(10)), Ok(()));
-        assert_eq!(full.admit(&file(0)), Ok(()));
+        assert_eq!(full.admit(&file(10)), Ok(true));
+        assert_eq!(full.admit(&file(0)), Ok(true));
         assert_eq!(full.admit(&file(0)), Err(Refusal::Surplus));
         assert_eq!(admission(9, 10).admit(&file(11)), Err(Refusal::Surplus));
         assert_eq!(

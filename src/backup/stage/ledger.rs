@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Wanted;
 use super::tree::{Census, merge, open_beneath};
 use crate::archive::Sha256Hex;
-use crate::backup::format::Volume;
+use crate::backup::format::{Inventory, Volume};
 use crate::backup::place::remove_tree;
-use crate::backup::{BackupId, Manifest, Place, RestoreError};
+use crate::backup::{BackupId, Place, RestoreError, Scope};
 
 /// Says which backup is staged.
 pub(in crate::backup) const BACKUP: &str = "backup.json";
@@ -29,12 +30,13 @@ const DONE: &str = ".done";
 /// A note is a line; a longer one is not ours.
 const NOTE_LIMIT: u64 = 4096;
 
-/// Which backup is staged: its name, and the very inventory that it had.
+/// What is staged: the parts of a backup, and the very manifest that it had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Note {
     backup: BackupId,
-    inventory_sha256: Sha256Hex,
+    manifest_sha256: Sha256Hex,
+    scope: Scope,
 }
 
 /// The staging directory of one backup.
@@ -46,15 +48,16 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// The staging directory at `place`, for a backup with these volumes.
-    pub(super) fn new(place: &Place, manifest: &Manifest, volumes: &[Volume]) -> Self {
+    /// The staging directory at `place`, for what is wanted of a backup.
+    pub(super) fn new(place: &Place, inventory: &Inventory, wanted: &Wanted) -> Self {
         Self {
             place: place.clone(),
             note: Note {
-                backup: manifest.id.clone(),
-                inventory_sha256: manifest.inventory.sha256.clone(),
+                backup: inventory.id.clone(),
+                manifest_sha256: inventory.manifest.clone(),
+                scope: wanted.scope.clone(),
             },
-            volumes: volumes.to_vec(),
+            volumes: wanted.volumes.clone(),
         }
     }
 
@@ -94,7 +97,7 @@ impl Ledger {
             return Ok(0);
         }
         let markers: Vec<String> = self.volumes[..whole].iter().map(marker).collect();
-        let names = self.volumes.iter().map(|volume| volume.name.as_str());
+        let names = self.volumes.iter().map(Volume::name);
         let known: Vec<&str> = [BACKUP, self.top()]
             .into_iter()
             .chain(names)
@@ -142,7 +145,7 @@ impl Ledger {
         Ok(format!(
             "{}/{}",
             self.place.staging_in_workload(),
-            volume.name
+            volume.name()
         ))
     }
 
@@ -154,7 +157,7 @@ impl Ledger {
         let census = Census::of(&path).map_err(failed(&path))?;
         if (census.files, census.others) != (files, 0) {
             return Err(RestoreError::OtherFiles {
-                volume: volume.name.clone(),
+                volume: volume.name().to_owned(),
                 expected: files,
                 found: census.files + census.others,
             });
@@ -196,7 +199,7 @@ impl Ledger {
     }
 
     fn directory(&self, volume: &Volume) -> PathBuf {
-        self.place.staging().join(&volume.name)
+        self.place.staging().join(volume.name())
     }
 
     /// The name of the directory that all members lie in.
@@ -207,7 +210,7 @@ impl Ledger {
 }
 
 fn marker(volume: &Volume) -> String {
-    marker_of(&volume.name)
+    marker_of(volume.name())
 }
 
 /// The name of the note that says that a volume is whole.

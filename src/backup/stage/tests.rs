@@ -10,7 +10,7 @@ use super::recheck::Difference;
 use super::*;
 use crate::archive::Kind;
 use crate::backup::BackupId;
-use crate::backup::format::{Document, State, VERSION, Volume};
+use crate::backup::format::Volume;
 
 const ONE: &str = "volume-0001.tar.gpg";
 const TWO: &str = "volume-0002.tar.gpg";
@@ -55,9 +55,9 @@ impl Scene {
     fn unpack(&self, number: usize) -> Result<(), RestoreError> {
         let volume = &volumes()[number];
         let there = self.ledger.prepare(volume).unwrap();
-        assert_eq!(there, format!("/data/.private/staging/{}", volume.name));
+        assert_eq!(there, format!("/data/.private/staging/{}", volume.name()));
         for (name, content) in FILES[number] {
-            let path = self.path(&volume.name).join(name);
+            let path = self.path(volume.name()).join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             if name.ends_with('/') {
                 fs::create_dir(&path).unwrap();
@@ -92,7 +92,7 @@ impl Scene {
     }
 }
 
-fn ledger(here: &Path, backup: &str, inventory: u8) -> Ledger {
+fn ledger(here: &Path, backup: &str, manifest: u8) -> Ledger {
     let owner = fs::metadata(here).unwrap();
     let place = Place {
         here: here.to_owned(),
@@ -100,40 +100,31 @@ fn ledger(here: &Path, backup: &str, inventory: u8) -> Ledger {
         private: ".private",
         user_id: owner.uid(),
         group_id: owner.gid(),
-        replaced: |_| Ok(Vec::new()),
-        permitted: |_| true,
+        staging: "staging",
+        replaced: |_, _| Ok(Vec::new()),
+        permitted: |_, _| true,
         service: "synapse".to_owned(),
     };
-    let manifest = Manifest {
-        format: Manifest::format(),
-        version: VERSION,
+    let inventory = Inventory {
         id: BackupId::parse(backup).unwrap(),
-        started: jiff::Timestamp::UNIX_EPOCH,
-        finished: jiff::Timestamp::UNIX_EPOCH,
-        state: State::Finished,
         server_name: "example.org".to_owned(),
-        charm_version: "0.1.0".to_owned(),
         synapse_version: None,
         database: None,
+        places: Scope::default(),
+        members: MemberDigest::default().finish(),
         volumes: volumes(),
-        inventory: Document {
-            name: "inventory.json.gpg".to_owned(),
-            size: 100,
-            sha256: Sha256Hex::from_digest(&[inventory; 32]),
-        },
-        size: 0,
-        members: 0,
-        content: 0,
-        warnings: Vec::new(),
-        more: serde_json::Map::new(),
+        notes: Vec::new(),
+        media: None,
+        manifest: Sha256Hex::from_digest(&[manifest; 32]),
     };
-    Ledger::new(&place, &manifest, &volumes())
+    Ledger::new(&place, &inventory, &Wanted::all(&inventory))
 }
 
 fn volumes() -> Vec<Volume> {
     let volume = |(number, name): (usize, &str)| Volume {
-        name: name.to_owned(),
+        key: format!("backup-20261121120405000678/{name}"),
         size: 4096,
+        key_packet: 48,
         sha256: Sha256Hex::from_digest(&[1; 32]),
         members: FILES[number].len() as u64,
         content: members(number).iter().map(|member| member.size).sum(),

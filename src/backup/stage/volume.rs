@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::admission::Admission;
-use super::{cause, download, joined};
+use super::{cause, download, joined, unlock};
 use crate::archive::{self, Kind};
 use crate::backup::format::{MemberDigest, Volume};
 use crate::backup::pipe::{PIECE, PipeReader, PipeWriter, broken, pipe};
-use crate::backup::{BackupId, Catalogue, Monitor, Place, RestoreError};
-use crate::openpgp::{self, Authenticated, Passphrase};
+use crate::backup::{Catalogue, Monitor, Place, RestoreError, Scope};
+use crate::openpgp::{Authenticated, Passphrase};
 use crate::pebble;
 
 /// See the same constant of the creating side.
@@ -29,7 +29,7 @@ const PER_ARCHIVE: u64 = 1024 * 1024;
 /// What all volumes are read with.
 pub(in crate::backup) struct Reading<'a> {
     pub(in crate::backup) catalogue: &'a Catalogue,
-    pub(in crate::backup) passphrase: &'a Arc<Passphrase>,
+    pub(in crate::backup) passphrases: &'a [Arc<Passphrase>],
     pub(in crate::backup) place: &'a Place,
     pub(in crate::backup) monitor: &'a Monitor,
 }
@@ -45,34 +45,35 @@ pub(in crate::backup) struct Whole {
     pub(in crate::backup) message: Authenticated,
     /// Its members added to those before.
     pub(in crate::backup) digest: MemberDigest,
-    /// Plain files among them.
+    /// Plain files among those that were wanted.
     pub(in crate::backup) files: u64,
 }
 
 impl Reading<'_> {
-    /// Reads a volume of backup `id` to its authenticated end; `sink` is given the archive as it passes.
+    /// Reads a volume to its authenticated end; `sink` is given what is wanted of the archive as it passes.
+    ///
+    /// `places` is what the backup was made of, and `scope` what of it is wanted.
     pub(in crate::backup) async fn read(
         &self,
-        id: &BackupId,
+        (places, scope): (&Scope, &Scope),
         volume: &Volume,
         digest: MemberDigest,
         sink: impl AsyncFnOnce(PipeReader) -> Result<(), RestoreError>,
     ) -> Result<Whole, RestoreError> {
-        let key = Catalogue::key(id, &volume.name);
         let (opened_out, opened) = pipe();
         let (sealed_out, sealed) = pipe();
         let (passed_out, passed) = pipe();
-        let passphrase = Arc::clone(self.passphrase);
+        let passphrases = self.passphrases.to_vec();
         let headers = volume.members.saturating_mul(PER_MEMBER);
         let most = volume.content.saturating_add(headers);
         let most = most.saturating_add(PER_ARCHIVE);
-        let admission = Admission::new(self.place, volume);
+        let admission = Admission::new(self.place, (places, scope), volume);
         let opening =
-            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrase, most));
+            tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrases, most));
         let noting =
             tokio::task::spawn_blocking(move || note(opened, passed_out, admission, digest));
         let (downloaded, opened, noted, taken) = tokio::join!(
-            download(self.catalogue, &key, sealed_out),
+            download(self.catalogue, (&volume.key, volume.key_packet), sealed_out),
             joined(opening),
             joined(noting),
             sink(passed),
@@ -89,7 +90,7 @@ impl Reading<'_> {
             }
         };
         if object != (volume.size, volume.sha256.clone()) {
-            return Err(RestoreError::OtherObject(volume.name.clone()));
+            return Err(RestoreError::OtherObject(volume.key.clone()));
         }
         Ok(Whole {
             message,
@@ -112,16 +113,16 @@ impl Reading<'_> {
 }
 
 impl Unpacking<'_> {
-    /// Unpacks a volume of backup `id` into a directory of the workload, which is there and empty.
+    /// Unpacks what is wanted of a volume into a directory of the workload, which is there and empty.
     pub(super) async fn unpack(
         &self,
-        id: &BackupId,
+        parts: (&Scope, &Scope),
         volume: &Volume,
         digest: MemberDigest,
         into: &str,
     ) -> Result<Whole, RestoreError> {
         let sink = async |archive| self.extract(archive, into).await;
-        self.reading.read(id, volume, digest, sink).await
+        self.reading.read(parts, volume, digest, sink).await
     }
 
     /// Feeds `tar -x`. Its input ends only if everything before it ended well; otherwise it is killed first.
@@ -178,10 +179,10 @@ impl Unpacking<'_> {
 fn open(
     source: PipeReader,
     mut out: PipeWriter,
-    passphrase: &Passphrase,
+    passphrases: &[Arc<Passphrase>],
     most: u64,
 ) -> Result<Authenticated, RestoreError> {
-    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
+    let (opened, _) = unlock(source, passphrases)?;
     let mut opened = opened.at_most(most);
     let mut buffer = vec![0; PIECE];
     // An error of reading is repeated by `authenticate`, under its own name.
@@ -202,9 +203,12 @@ fn note(
     mut digest: MemberDigest,
 ) -> Result<(MemberDigest, u64), RestoreError> {
     let mut files = 0;
-    let admit = |member: &archive::Member| admission.admit(member);
+    let admit = |member: &archive::Member| {
+        let wanted = admission.admit(member)?;
+        files += u64::from(wanted && member.kind == Kind::File);
+        Ok(wanted)
+    };
     archive::pass(source, &mut out, admit, |member| {
-        files += u64::from(member.kind == Kind::File);
         digest.add(&member).map(drop)
     })?;
     out.finish().map_err(RestoreError::Stream)?;

@@ -1,14 +1,17 @@
 //! What is wrong with a restore, all of it, before anything is written or stopped; and what it is going to do.
 
+mod database;
+
 use jiff::Timestamp;
 
 use super::led;
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Needs, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::swaps::{keep_hours, place};
+use crate::charm::report::size;
+use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::{Charm, now};
-use crate::synapse::data::{self, Compatibility};
+use crate::synapse::data;
 
 /// What an operator may restore in spite of.
 const FORCEABLE: [&str; 2] = ["server-name", "other-units"];
@@ -21,6 +24,8 @@ pub(super) struct Cleared {
     pub(super) sealed: Sealed,
     /// Findings that the operator has overridden.
     pub(super) forced: Vec<String>,
+    /// What is odd, and no reason not to.
+    pub(super) odd: Vec<String>,
     pub(super) plan: String,
     pub(super) keep_hours: u32,
 }
@@ -50,9 +55,9 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
     });
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
-    let mut opened = None;
+    let (mut opened, mut odd) = (None, Vec::new());
     if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, passphrase, id).await {
+        match Sealed::open(catalogue, std::slice::from_ref(passphrase), id).await {
             Ok(sealed) => {
                 plan.backup(&sealed, now());
                 opened = Some(sealed);
@@ -62,8 +67,12 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
     }
     if let (Some(sealed), Some(service)) = (&opened, look.service) {
         plan.0.push(("service", format!("Synapse {service}")));
-        look.findings
-            .extend(other_schema(charm, sealed, &mut plan).await?);
+        let looked = database::look(charm, sealed, &look.database).await?;
+        plan.0.extend(looked.lines);
+        plan.0
+            .extend(looked.odd.iter().map(|odd| ("odd", odd.clone())));
+        look.findings.extend(looked.findings);
+        odd = looked.odd;
     }
     if let (Some(sealed), Some(catalogue), Some(volume)) = (&opened, &look.catalogue, &look.volume)
     {
@@ -71,10 +80,11 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
         let found = sealed.findings(catalogue, &place).await.map_err(failed)?;
         look.findings.extend(found.into_iter().map(failed));
         look.findings.extend(other_server(sealed, &look));
-        look.findings.extend(other_database(sealed));
+        look.findings
+            .extend(database::other_kind(sealed, look.database.kind));
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
-            &data::census(&volume.here).map_err(led(RESTORE))?,
+            &data::census(&volume.here, &parts(sealed.scope())).map_err(led(RESTORE))?,
             keep_hours,
         );
     }
@@ -98,6 +108,7 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
             ready,
             sealed,
             forced: used,
+            odd,
             plan,
             keep_hours,
         }),
@@ -161,67 +172,6 @@ fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
         );
         finding("server-name", &cause, hint)
     })
-}
-
-fn other_database(sealed: &Sealed) -> Option<Failure> {
-    let database = sealed.database()?;
-    (database.kind != "sqlite").then(|| {
-        let cause = format!(
-            "the backup holds a {} database, and this server has SQLite",
-            database.kind
-        );
-        finding(
-            "database-kind",
-            &cause,
-            "restore it in an application with such a database",
-        )
-    })
-}
-
-/// Whether the Synapse of the workload can use the database.
-async fn other_schema(
-    charm: &Charm,
-    sealed: &Sealed,
-    plan: &mut Plan,
-) -> Result<Option<Failure>, Failure> {
-    let program = data::program(&charm.client).await.map_err(led(RESTORE))?;
-    let Some(database) = sealed.database() else {
-        return Ok(None);
-    };
-    let verdict = data::compatibility(
-        database.schema_version,
-        database.schema_compat_version,
-        &program,
-    );
-    let text = match verdict {
-        Compatibility::Same => "has the same schema".to_owned(),
-        Compatibility::Migrates { from, to } => {
-            format!("migrates the database from schema {from} to {to} when it starts")
-        }
-        Compatibility::NewerAllowed { database, program } => {
-            format!("can use the newer schema {database}, though its own is {program}")
-        }
-        Compatibility::TooNew { program, .. } => {
-            format!("cannot use it, its own schema is {program}")
-        }
-        Compatibility::Unversioned => "finds no schema version in the database".to_owned(),
-    };
-    plan.0.push((
-        "runs on",
-        format!("Synapse {}, which {text}", program.version),
-    ));
-    Ok(verdict.is_refused().then(|| {
-        let cause = format!(
-            "the database in the backup has schema {}, and Synapse {} here cannot use it",
-            database.schema_version, program.version
-        );
-        let newer = sealed.synapse_version().unwrap_or("<newer version>");
-        let hint = format!(
-            "run juju refresh {} --resource synapse-image=matrixdotorg/synapse:v{newer}, or a later one",
-            charm.application()
-        );
-        finding("schema-newer", &cause, hint)
-    }))
 }
 
 /// What a restore is going to do, line by line.
@@ -310,34 +260,11 @@ pub(super) fn volumes(sealed: &Sealed) -> String {
     }
 }
 
-/// A number of bytes, for people.
-fn size(bytes: u64) -> String {
-    const STEP: f64 = 1024.0;
-    let mut number = bytes as f64 / STEP;
-    let mut unit = "KiB";
-    for larger in ["MiB", "GiB", "TiB"] {
-        if number < STEP {
-            break;
-        }
-        (number, unit) = (number / STEP, larger);
-    }
-    format!("{number:.1} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-
-    #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
-        let told = [0, 1536, 5 << 20, 3 << 30, 5000 << 40].map(size);
-        assert_eq!(
-            told,
-            ["0.0 KiB", "1.5 KiB", "5.0 MiB", "3.0 GiB", "5000.0 TiB"]
-        );
-    }
 
     #[test]
     fn only_what_may_be_overridden_can_be_named() {

@@ -11,6 +11,7 @@ use crate::charm::{Charm, store};
 use crate::juju::Options;
 use crate::openpgp::Passphrase;
 use crate::pebble::ServiceStatus;
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::{self, ServerName};
 
 /// The Python charm's leading phrase for whatever goes wrong with a backup.
@@ -51,6 +52,7 @@ pub(super) struct Look {
     pub(super) passphrase: Option<Arc<Passphrase>>,
     pub(super) volume: Option<Volume>,
     pub(super) server_name: Option<ServerName>,
+    pub(super) database: Lives,
     /// What Pebble says of Synapse, when the workload answers.
     pub(super) service: Option<&'static str>,
     pub(super) findings: Vec<Failure>,
@@ -63,6 +65,14 @@ pub(super) struct Ready {
     pub(super) passphrase: Arc<Passphrase>,
     pub(super) volume: Volume,
     pub(super) server_name: ServerName,
+    pub(super) database: Lives,
+}
+
+/// Where the server has its database.
+pub(super) struct Lives {
+    pub(super) kind: DatabaseKind,
+    /// The application that gives it, if one does.
+    pub(super) provider: Option<String>,
 }
 
 impl Look {
@@ -119,6 +129,7 @@ impl Look {
             note(failure.led_by(lead));
         }
         Ok(Self {
+            database: lives(&seen),
             service: seen.container.as_ref().map(service),
             options: seen.options,
             catalogue,
@@ -147,6 +158,7 @@ impl Look {
                     passphrase,
                     volume,
                     server_name,
+                    database: self.database,
                 })
             }
             _ => Err(Failure::all(self.findings).unwrap_or_else(|| {
@@ -175,6 +187,18 @@ fn service(container: &Container) -> &'static str {
 /// What helps when a swap stays open.
 const UNFINISHED: &str =
     "mend what it names; the next hook tries again, at the latest in a few minutes";
+
+/// Where the database is, or is to be.
+fn lives(seen: &Observation) -> Lives {
+    let provider = seen.database.provider().map(str::to_owned);
+    let offered = match provider {
+        Some(_) => DatabaseKind::Postgres,
+        None => DatabaseKind::Sqlite,
+    };
+    let there = seen.volume.as_ref().and_then(|volume| volume.database);
+    let kind = there.unwrap_or(offered);
+    Lives { kind, provider }
+}
 
 /// The server that lives here, or is to.
 fn server_name(seen: &Observation, task: Task) -> Option<ServerName> {

@@ -6,12 +6,12 @@ use super::listing::{absent, parse_id};
 use super::preflight::{Cleared, Hindered, check, volumes};
 use super::ready::RESTORE;
 use super::{Parameters, Results, leading, led, seconds};
-use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration};
+use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration, Scope};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::observe;
 use crate::charm::report::reported;
-use crate::charm::swaps::{keep_hours, place};
+use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, now};
 use crate::synapse::data;
@@ -57,6 +57,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ready,
         sealed,
         forced,
+        odd,
         keep_hours,
         ..
     } = cleared;
@@ -65,10 +66,11 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let restoration = Restoration {
         client: &charm.client,
         catalogue: &ready.catalogue,
-        passphrase: &ready.passphrase,
+        passphrases: std::slice::from_ref(&ready.passphrase),
         place: &place,
         monitor: &monitor,
     };
+    let scope = sealed.scope().clone();
     let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
     let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
     let service = charm.service();
@@ -85,7 +87,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     );
     let made = held.await?;
 
-    let mut results = swapped(charm, &made, &ready.volume, keep_hours);
+    let mut results = swapped(charm, &made, &scope, &ready.volume, keep_hours);
     results.extend([
         ("backup-id".to_owned(), id.to_string()),
         ("server-name".to_owned(), server),
@@ -100,6 +102,9 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
+    if !odd.is_empty() {
+        results.insert("warnings".to_owned(), odd.join("\n"));
+    }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));
     }
@@ -117,7 +122,7 @@ pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {
     let work = backup::rollback(&charm.client, &place, &kept, &service, now(), &monitor);
     let made = reported(charm, "rollback", progress, work).await;
     let made = made.map_err(led(ROLLBACK))?;
-    let mut results = swapped(charm, &made, &volume, keep_hours);
+    let mut results = swapped(charm, &made, &kept.scope, &volume, keep_hours);
     results.insert("restored".to_owned(), held(&kept.operation));
     results.insert("seconds".to_owned(), seconds(started, now()));
     Ok(results)
@@ -168,7 +173,7 @@ fn held(operation: &Operation) -> String {
 }
 
 /// What every swap tells that was made.
-fn swapped(charm: &Charm, made: &Made, before: &Volume, keep_hours: u32) -> Results {
+fn swapped(charm: &Charm, made: &Made, scope: &Scope, before: &Volume, keep_hours: u32) -> Results {
     let mut results = Results::from([("result".to_owned(), "correct".to_owned())]);
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     if let Some(downtime) = made.downtime {
@@ -198,7 +203,7 @@ fn swapped(charm: &Charm, made: &Made, before: &Volume, keep_hours: u32) -> Resu
         tell("note", note.to_owned());
     }
     // What cannot be read any more was not touched either.
-    if let Ok(census) = data::census(&before.here)
+    if let Ok(census) = data::census(&before.here, &parts(scope))
         && !census.left.is_empty()
     {
         tell("left-alone", census.left.join(", "));

@@ -28,18 +28,18 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let id = parse_id(parameters.text("backup-id"))?;
     let (level, word) = level(parameters.text("level"))?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrase = Arc::new(charm.passphrase(&options)?);
+    let passphrases = [Arc::new(charm.passphrase(&options)?)];
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
-    let sealed = Sealed::open(&catalogue, &passphrase, &id)
+    let sealed = Sealed::open(&catalogue, &passphrases, &id)
         .await
         .map_err(failed)?;
 
     let (monitor, progress) = Monitor::new();
     // Nothing is written there: it says which places a backup may have.
     let place = place(Path::new(synapse::DATA));
-    let work = backup::verify(&catalogue, &passphrase, &sealed, level, &place, &monitor);
+    let work = backup::verify(&catalogue, &passphrases, &sealed, level, &place, &monitor);
     let findings = reported(charm, "verify", progress, work).await;
     if let Some(failure) = Failure::all(findings.into_iter().map(failed).collect()) {
         return Err(failure);

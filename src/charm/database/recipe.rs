@@ -68,17 +68,17 @@ impl Companion {
         let _ = write!(
             text,
             "\
-The database is not in this backup: it is {database} of {provider}, and this backup goes with it as of {moment} UTC.
-To save it, each time before a backup of Synapse:
-  juju run {provider}/leader create-backup --wait=4h
-To restore both, the database first:
-  juju ssh --container synapse {unit} /charm/bin/pebble stop synapse
-  juju run {provider}/leader list-backups
-  juju run {provider}/leader restore restore-to-time=\"{moment}+00\"
-  or, when there is no archive of its log, the newest backup that began before {moment} UTC:
-  juju run {provider}/leader restore backup-id=<its backup-id>
-  juju status --watch 5s      until {provider} is active
-  juju run {application}/leader restore-backup backup-id={backup} --wait=4h"
+# The database is not in this backup: it is {database} of {provider}, and this backup goes with it as of {moment} UTC.
+# To save it, each time before a backup of Synapse:
+juju run {provider}/leader create-backup --wait=4h
+# To restore both, the database first. Synapse has to be down meanwhile:
+juju ssh --container synapse {unit} /charm/bin/pebble stop synapse
+juju run {provider}/leader list-backups
+juju run {provider}/leader restore restore-to-time=\"{moment}+00\"
+# or, when PostgreSQL archives no log, the newest of its backups that began before {moment} UTC:
+#   juju run {provider}/leader restore backup-id=<its backup-id>
+# When juju status shows {provider} as active:
+juju run {application}/leader restore-backup backup-id={backup} --wait=4h"
         );
         text
     }
@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn what_was_written_into_a_backup_is_read_back() {
         let described = companion().write().unwrap();
-        assert_eq!((described.kind.as_str(), described.schema_version), ("postgresql", 94));
+        assert_eq!(
+            (described.kind.as_str(), described.schema_version),
+            ("postgresql", 94)
+        );
         assert_eq!(described.rows["events"], 20);
         assert_eq!(Companion::read(&described).unwrap(), companion());
         let sqlite = backup::Database {
@@ -181,7 +184,19 @@ mod tests {
     #[test]
     fn the_recipe_reads_like_this() {
         let unit = UnitName::parse("synapse/0").unwrap();
-        insta::assert_snapshot!(companion().recipe(&unit, "backup-20261121180000000000"), @"");
+        insta::assert_snapshot!(companion().recipe(&unit, "backup-20261121180000000000"), @r#"
+        # The database is not in this backup: it is synapse of postgresql-k8s, and this backup goes with it as of 2026-11-21 18:00:00 UTC.
+        # To save it, each time before a backup of Synapse:
+        juju run postgresql-k8s/leader create-backup --wait=4h
+        # To restore both, the database first. Synapse has to be down meanwhile:
+        juju ssh --container synapse synapse/0 /charm/bin/pebble stop synapse
+        juju run postgresql-k8s/leader list-backups
+        juju run postgresql-k8s/leader restore restore-to-time="2026-11-21 18:00:00+00"
+        # or, when PostgreSQL archives no log, the newest of its backups that began before 2026-11-21 18:00:00 UTC:
+        #   juju run postgresql-k8s/leader restore backup-id=<its backup-id>
+        # When juju status shows postgresql-k8s as active:
+        juju run synapse/leader restore-backup backup-id=backup-20261121180000000000 --wait=4h
+        "#);
     }
 
     #[test]
@@ -201,6 +216,13 @@ mod tests {
         .iter()
         .map(|live| companion().compare(live).join("; "))
         .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+
+
+        the database goes on until 2026-11-21 18:30:00 UTC, 30 minutes after the backup, which is of 2026-11-21 18:00:00 UTC: what was uploaded since will be missing
+        the database ends at 2026-11-21 13:00:00 UTC, 4 hours before that of the backup, which ends at 2026-11-21 17:59:00 UTC
+        the database is in another cluster (system identifier 1) than the one of the backup (7710704173616778360)
+        the database is empty, and the backup goes with one of 2026-11-21 18:00:00 UTC: restore it first
+        ");
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Inventory, MemberDigest, Members};
+use super::{Inventory, MediaFindings, MemberDigest, Members};
 use crate::archive::{Member, Sha256Hex};
 
 /// An inventory, and what it says of itself.
@@ -27,9 +27,13 @@ enum Key {
     ServerName,
     SynapseVersion,
     Database,
+    Places,
     Members,
     Volumes,
+    Notes,
+    Media,
     MembersSha256,
+    ManifestSha256,
     #[serde(other)]
     Unknown,
 }
@@ -67,7 +71,8 @@ impl<'de, F: FnMut(&Member)> Visitor<'de> for DocumentWith<F> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Document, A::Error> {
         let (mut format, mut version, mut id, mut server_name) = (None, None, None, None);
         let (mut synapse_version, mut database) = (None, None);
-        let (mut members, mut volumes, mut members_sha256) = (None, None, None);
+        let (mut places, mut members, mut volumes, mut members_sha256) = (None, None, None, None);
+        let (mut notes, mut media, mut manifest) = (None, None, None);
         while let Some(key) = map.next_key()? {
             match key {
                 Key::Format => set(&mut format, "format", map.next_value()?)?,
@@ -78,6 +83,12 @@ impl<'de, F: FnMut(&Member)> Visitor<'de> for DocumentWith<F> {
                     set(&mut synapse_version, "synapse-version", map.next_value()?)?;
                 }
                 Key::Database => set(&mut database, "database", map.next_value()?)?,
+                Key::Places => set(&mut places, "places", map.next_value()?)?,
+                Key::Notes => set(&mut notes, "notes", map.next_value()?)?,
+                Key::Media => set(&mut media, "media", map.next_value::<MediaFindings>()?)?,
+                Key::ManifestSha256 => {
+                    set(&mut manifest, "manifest-sha256", map.next_value()?)?;
+                }
                 Key::Members => {
                     let digested = map.next_value_seed(MembersWith(&mut self.0))?;
                     set(&mut members, "members", digested)?;
@@ -97,8 +108,12 @@ impl<'de, F: FnMut(&Member)> Visitor<'de> for DocumentWith<F> {
                 server_name: got(server_name, "server-name")?,
                 synapse_version: synapse_version.flatten(),
                 database: database.flatten(),
+                places: got(places, "places")?,
                 members: got(members, "members")?,
                 volumes: got(volumes, "volumes")?,
+                notes: notes.unwrap_or_default(),
+                media,
+                manifest: got(manifest, "manifest-sha256")?,
             },
             members_sha256: got(members_sha256, "members-sha256")?,
         })

@@ -1,0 +1,118 @@
+//! A part of a backup: which volumes hold it, and what they come to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::format::{MemberDigest, Members, Tally};
+use super::preflight::Sealed;
+use super::stage::{Wanted, visit};
+use super::{Catalogue, Place, RestoreError, Scope};
+use crate::archive::Member;
+use crate::openpgp::Passphrase;
+
+/// Finds out what a restore of `scope` takes of a backup, when it needs `beside` to be staged as well.
+///
+/// The inventory is read twice more: which volumes are needed is known only at its end, and what all their members come
+/// to only then.
+pub(super) async fn wanted(
+    catalogue: &Catalogue,
+    passphrases: &[Arc<Passphrase>],
+    sealed: &Sealed,
+    place: &Place,
+    scope: Scope,
+    beside: &Scope,
+) -> Result<Wanted, RestoreError> {
+    let counts: Vec<u64> = sealed
+        .inventory
+        .volumes
+        .iter()
+        .map(|volume| volume.members)
+        .collect();
+    let permitted = place.permitted;
+    let base = format!("{}/", place.there.trim_matches('/'));
+    let staged: Scope = scope
+        .words()
+        .iter()
+        .chain(beside.words())
+        .cloned()
+        .collect();
+    let looked = staged.clone();
+    let is_wanted = move |member: &Member| {
+        let path = member.path.strip_prefix(&base);
+        path.is_some_and(|path| permitted(Path::new(path), &looked))
+    };
+    let walk = Walk::new(counts.clone());
+    let looking = move |walk: &mut Walk, member: &Member| {
+        walk.go();
+        if is_wanted(member) {
+            walk.taken.members += 1;
+            walk.taken.content += member.size;
+            walk.needed[walk.volume] = true;
+        }
+    };
+    let found = visit(catalogue, passphrases, &sealed.manifest, walk, looking).await?;
+    let Walk { needed, taken, .. } = found.state;
+
+    let walk = (Walk::new(counts), MemberDigest::default(), Ok(()));
+    let chosen = needed.clone();
+    let digesting = move |(walk, digest, noted): &mut (Walk, MemberDigest, std::io::Result<()>),
+                          member: &Member| {
+        walk.go();
+        if chosen[walk.volume] && noted.is_ok() {
+            *noted = digest.add(member).map(drop);
+        }
+    };
+    let found = visit(catalogue, passphrases, &sealed.manifest, walk, digesting).await?;
+    let (_, digest, noted) = found.state;
+    noted.map_err(RestoreError::Stream)?;
+    let members: Members = digest.finish();
+    let volumes = sealed.inventory.volumes.iter().zip(needed);
+    Ok(Wanted {
+        scope,
+        staged,
+        volumes: volumes
+            .filter_map(|(volume, needed)| needed.then(|| volume.clone()))
+            .collect(),
+        members,
+        taken,
+    })
+}
+
+/// Goes through the members of an inventory and knows which volume each is in.
+struct Walk {
+    /// Members of each volume.
+    counts: Vec<u64>,
+    /// The volume of the current member.
+    volume: usize,
+    /// Members of it that have come.
+    seen: u64,
+    needed: Vec<bool>,
+    taken: Tally,
+}
+
+impl Walk {
+    fn new(counts: Vec<u64>) -> Self {
+        Self {
+            needed: vec![false; counts.len() + 1],
+            counts,
+            volume: 0,
+            seen: 0,
+            taken: Tally::default(),
+        }
+    }
+
+    /// Goes on to the next member.
+    ///
+    /// Until the inventory was read to its end, nobody knows whether its volumes have as many members as it lists.
+    fn go(&mut self) {
+        while self
+            .counts
+            .get(self.volume)
+            .is_some_and(|count| self.seen >= *count)
+        {
+            self.volume += 1;
+            self.seen = 0;
+        }
+        self.seen += 1;
+    }
+}
