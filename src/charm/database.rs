@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Charm;
 use super::failure::{self, Failure};
+use super::volume::Volume;
 use crate::juju::{Databag, RelationId, Status, ToolError};
 use crate::synapse::config::{Database, DatabaseKind, Endpoint, Postgres};
 use crate::synapse::data;
@@ -59,6 +60,17 @@ pub(super) struct Problem {
     key: &'static str,
     /// What is wrong with it, to be read after the key.
     what: String,
+}
+
+/// What is known of the data in the database that is offered, for a server that has data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is the one that the server has, or there is something in it, or the server has none yet.
+    Fit,
+    /// The server's data is in PostgreSQL, and in this one there is none.
+    Empty,
+    /// It is another one than before, and does not say what is in it.
+    Unknown(String),
 }
 
 /// What the workload is to run on.
@@ -260,13 +272,33 @@ pub(super) async fn companion(
     Ok(Companion { provider, identity })
 }
 
+/// Looks into the database that is offered, when the server's data was in another one, or under another user.
+pub(super) async fn offer(charm: &Charm, volume: &Volume, relation: &DatabaseRelation) -> Offer {
+    let (Some(DatabaseKind::Postgres), DatabaseRelation::Ready { database, .. }) =
+        (volume.database, relation)
+    else {
+        return Offer::Fit;
+    };
+    let configuration = volume.configuration.as_ref();
+    if configuration.is_some_and(|text| database.is_named_in(text.expose_secret())) {
+        return Offer::Fit;
+    }
+    match data::identity_of(&charm.client, database).await {
+        Ok(identity) if identity.is_empty() => Offer::Empty,
+        Ok(_) => Offer::Fit,
+        Err(error) => Offer::Unknown(failure::chain(&error)),
+    }
+}
+
 /// Decides what Synapse runs on: pure.
 ///
-/// `lives` is where its data lies already, `inhabited` whether anything of a user is in an SQLite database.
+/// `lives` is where its data lies already, `inhabited` whether anything of a user is in an SQLite database, `offer`
+/// what is known of a PostgreSQL database that is new to the server.
 pub(super) fn choose(
     application: &str,
     lives: Option<DatabaseKind>,
     inhabited: bool,
+    offer: &Offer,
     relation: &DatabaseRelation,
 ) -> Choice {
     match (lives, relation) {
@@ -299,9 +331,15 @@ pub(super) fn choose(
                 problems.join("; ")
             )))
         }
-        (_, DatabaseRelation::Ready { database, .. }) => {
-            Choice::Run(Database::Postgres(database.clone()), None)
-        }
+        (_, DatabaseRelation::Ready { provider, database }) => match offer {
+            Offer::Fit => Choice::Run(Database::Postgres(database.clone()), None),
+            Offer::Empty => Choice::Leave(Status::blocked(format!(
+                "database of {provider} is empty: restore it there first"
+            ))),
+            Offer::Unknown(reason) => Choice::Leave(Status::waiting(format!(
+                "waiting for {provider} to answer: {reason}"
+            ))),
+        },
     }
 }
 

@@ -127,7 +127,13 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         return Ok(Decision { steps, hindrance });
     }
 
-    match choose(application, volume.database, seen.inhabited, &seen.database) {
+    match choose(
+        application,
+        volume.database,
+        seen.inhabited,
+        &seen.offer,
+        &seen.database,
+    ) {
         Choice::Run(database, status) => {
             settings.database = database;
             complaint = complaint.or(status);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tracing::debug;
 
 use super::Charm;
-use super::database::{self, DatabaseRelation};
+use super::database::{self, DatabaseRelation, Offer};
 use super::failure;
 use super::volume::Volume;
 use crate::juju::{Options, RelationId, Status, ToolError};
@@ -32,6 +32,8 @@ pub(super) struct Observation {
     pub(super) database: DatabaseRelation,
     /// Whether anything of a user is in an SQLite database; looked for only where another one is offered.
     pub(super) inhabited: bool,
+    /// What is known of the database that is offered.
+    pub(super) offer: Offer,
     /// Why a swap of data that a killed process left open is neither made nor taken back.
     pub(super) unfinished: Option<Status>,
 }
@@ -79,6 +81,10 @@ pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> 
             (Some(volume), Some(_), _) => {
                 volume.database == Some(DatabaseKind::Sqlite) && inhabited(charm).await
             }
+        },
+        offer: match (&volume, &container) {
+            (Some(volume), Some(_)) => database::offer(charm, volume, &database).await,
+            (None, _) | (_, None) => Offer::Fit,
         },
         volume,
         container,

@@ -16,6 +16,6 @@ pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
 pub use inhabited::{InhabitedError, inhabited};
 pub use part::{MediaId, Part, PartError};
 pub use places::{Census, census, clash, component, database_size, permitted, replaced, saved};
-pub use postgres::{Identity, PostgresError, identity};
+pub use postgres::{Identity, PostgresError, identity, identity_of};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use snapshot::{Snapshot, SnapshotError, snapshot};

@@ -84,6 +84,25 @@ fn no_server_is_started_on_an_empty_database_behind_its_back() {
     assert!(!homeserver.is_healthy());
     assert!(configuration(&world).contains("name: psycopg2"));
 
+    // Another PostgreSQL, or the same one after it lost everything: empty as well.
+    let admin = world.postgres().unwrap();
+    let away = "ALTER DATABASE synapse RENAME TO elsewhere";
+    admin.sql("postgres", away).unwrap();
+    juju(&world, &["integrate", "synapse:database", "postgresql-k8s"]);
+    let empty = "database of postgresql-k8s is empty: restore it there first";
+    world.wait_for_status(UNIT, "blocked", empty).unwrap();
+    assert!(!homeserver.is_healthy());
+    juju(
+        &world,
+        &["remove-relation", "synapse:database", "postgresql-k8s"],
+    );
+    for statement in [
+        "DROP DATABASE synapse",
+        "ALTER DATABASE elsewhere RENAME TO synapse",
+    ] {
+        admin.sql("postgres", statement).unwrap();
+    }
+
     // Back, under another user's name: everything is there.
     juju(&world, &["integrate", "synapse:database", "postgresql-k8s"]);
     world.wait_for_status(UNIT, "active", "").unwrap();

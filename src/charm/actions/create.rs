@@ -44,7 +44,8 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         ));
     };
     if ready.database.kind == DatabaseKind::Postgres {
-        elsewhere(&mut selection, ready.database.provider.as_deref())?;
+        let left = selection.without_database(ready.database.provider.as_deref());
+        left.map_err(|failure| failure.led_by(CREATE))?;
     }
     let snapshot = ready.volume.here.join(PRIVATE).join(SNAPSHOT);
     // What a killed run left would be counted as taken.
@@ -70,18 +71,6 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
     Ok(results(charm, &created?, seconds(started, now())))
-}
-
-/// Leaves the database out, which is its own charm's to save.
-fn elsewhere(selection: &mut Selection, provider: Option<&str>) -> Result<(), Failure> {
-    selection.parts.retain(|part| *part != data::Part::Database);
-    if !selection.parts.is_empty() {
-        return Ok(());
-    }
-    let provider = provider.unwrap_or("postgresql-k8s");
-    let hint = format!("save it there: juju run {provider}/leader create-backup");
-    let cause = "the database is in PostgreSQL, and nothing else was chosen";
-    Err(Failure::new(Kind::Operator, "database-elsewhere", cause, hint).led_by(CREATE))
 }
 
 fn results(charm: &Charm, created: &Created, seconds: String) -> Results {

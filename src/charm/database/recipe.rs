@@ -88,7 +88,7 @@ juju run {application}/leader restore-backup backup-id={backup} --wait=4h"
         let then = &self.identity;
         let mut odd = Vec::new();
         let told = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        if live.schema_version == 0 || (rows(live) == 0 && rows(then) > 0) {
+        if live.is_empty() && !then.is_empty() {
             odd.push(format!(
                 "the database is empty, and the backup goes with one of {}: restore it first",
                 told(then.at)
@@ -119,11 +119,6 @@ juju run {application}/leader restore-backup backup-id={backup} --wait=4h"
         }
         odd
     }
-}
-
-/// Users, events and files.
-fn rows(identity: &Identity) -> u64 {
-    identity.rows.values().sum()
 }
 
 /// A length of time in the unit that fits.

@@ -189,7 +189,11 @@ fn addresses_are_read_in_every_form() {
 fn no_server_changes_its_database_by_itself() {
     use DatabaseKind::{Postgres as P, Sqlite as S};
     let told = |lives, inhabited, relation: &DatabaseRelation| match choose(
-        "synapse", lives, inhabited, relation,
+        "synapse",
+        lives,
+        inhabited,
+        &Offer::Fit,
+        relation,
     ) {
         Choice::Run(database, None) => format!("runs on {}", database.kind().as_str()),
         Choice::Run(database, Some(status)) => {
@@ -247,5 +251,22 @@ fn what_is_asked_for_is_a_database_with_its_credentials_as_secrets() {
         asked.len(),
         2,
         "no roles are asked for beyond a database of our own"
+    );
+}
+
+#[test]
+fn a_server_with_data_is_not_started_on_an_empty_database_of_another_postgresql() {
+    let lives = Some(DatabaseKind::Postgres);
+    let told = |offer| match choose("synapse", lives, false, &offer, &ready()) {
+        Choice::Run(..) => "runs".to_owned(),
+        Choice::Leave(status) => status.to_string(),
+    };
+    assert_eq!(
+        told(Offer::Empty),
+        "blocked: database of postgresql-k8s is empty: restore it there first"
+    );
+    assert_eq!(
+        told(Offer::Unknown("it sleeps".to_owned())),
+        "waiting: waiting for postgresql-k8s to answer: it sleeps"
     );
 }

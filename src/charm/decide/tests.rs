@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::charm::database::Offer;
 use crate::charm::observe::Container;
 use crate::juju::{Options, StatusKind};
 use crate::synapse::config::{DatabaseKind, Endpoint, Postgres};
@@ -34,6 +35,7 @@ fn fresh() -> Observation {
         backup: BackupRelation::Absent,
         database: DatabaseRelation::Absent,
         inhabited: false,
+        offer: Offer::Fit,
         unfinished: None,
     }
 }

@@ -4,6 +4,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_yaml::Mapping;
 
 use super::ConfigError;
 use crate::synapse::DATABASE;
@@ -118,6 +119,42 @@ impl Database {
 }
 
 impl Postgres {
+    /// Whether a `homeserver.yaml` names the same database of the same server, under the same user.
+    pub fn is_named_in(&self, homeserver_yaml: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Document {
+            database: Named,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            args: Mapping,
+        }
+        let Ok(named) = serde_yaml::from_str::<Document>(homeserver_yaml) else {
+            return false;
+        };
+        let Ok(ours) = serde_yaml::to_value(self.arguments()) else {
+            return false;
+        };
+        ["user", "dbname", "host", "port"]
+            .iter()
+            .all(|key| named.database.args.get(key) == ours.get(key))
+    }
+
+    /// The part of a `homeserver.yaml` that names it.
+    pub(in crate::synapse) fn configuration(&self) -> Result<SecretString, serde_yaml::Error> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            database: Section<'a>,
+        }
+        let section = Section {
+            name: "psycopg2",
+            allow_unsafe_locale: true,
+            args: self.arguments(),
+        };
+        let text = serde_yaml::to_string(&Document { database: section })?;
+        Ok(SecretString::from(text))
+    }
+
     fn arguments(&self) -> Arguments<'_> {
         let joined = |part: fn(&Endpoint) -> String| {
             let parts: Vec<String> = self.endpoints.iter().map(part).collect();
@@ -242,6 +279,20 @@ mod tests {
             shown.contains("relation_id_7") && !shown.contains("0123"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_database_is_known_again_whatever_its_password() {
+        let mut offered = postgres();
+        let text = offered.configuration().unwrap();
+        offered.password = SecretString::from("another");
+        assert!(offered.is_named_in(text.expose_secret()));
+        let mut other = postgres();
+        other.user = "relation_id_8".to_owned();
+        assert!(!other.is_named_in(text.expose_secret()));
+        for text in ["", "database: {name: sqlite3, args: {database: x}}", "["] {
+            assert!(!offered.is_named_in(text), "{text}");
+        }
     }
 
     #[test]

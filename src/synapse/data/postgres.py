@@ -1,7 +1,8 @@
 """Prints as JSON which PostgreSQL database a Synapse uses and how far it has come, all as of one moment.
 
 Run by the charm under Pebble exec: python3 -I -c <this> HOMESERVER_YAML. The password is read from that file, as Synapse
-does, so that it is in no argument and no environment. Nothing is written.
+does, or, when - stands there, from such a text on standard input, so that it is in no argument and no environment.
+Nothing is written.
 """
 
 import json
@@ -88,8 +89,12 @@ def identity(connection):
     }
 
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    database = yaml.safe_load(file).get("database", {})
+if sys.argv[1] == "-":
+    text = sys.stdin.read()
+else:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        text = file.read()
+database = yaml.safe_load(text).get("database", {})
 if database.get("name") != "psycopg2":
     sys.exit("homeserver.yaml names no PostgreSQL database")
 arguments = {

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::pebble;
+use crate::synapse::config::Postgres;
 use crate::synapse::{CONFIG, GID, UID};
 
 const PROGRAM: &str = include_str!("postgres.py");
@@ -71,12 +73,20 @@ pub enum PostgresError {
     /// It answered something else than agreed.
     #[error("failed to read which database it is")]
     Answer(#[source] serde_json::Error),
+    /// How to get in could not be written down.
+    #[error("failed to name the database")]
+    Name(#[source] serde_yaml::Error),
     /// The server does not answer, or does not let Synapse in.
     #[error("postgresql refuses: {0}")]
     Refused(String),
 }
 
 impl Identity {
+    /// Whether there is nothing of a server in it.
+    pub fn is_empty(&self) -> bool {
+        self.schema_version == 0 || self.rows.values().sum::<u64>() == 0
+    }
+
     /// When the newest event or file came into it.
     pub fn newest(&self) -> Option<Timestamp> {
         let newest = self.newest_event.max(self.newest_media)?;
@@ -86,17 +96,30 @@ impl Identity {
 
 /// Asks the database that the live `homeserver.yaml` names. Whether Synapse runs makes no difference.
 pub async fn identity(client: &pebble::Client) -> Result<Identity, PostgresError> {
+    ask(client, CONFIG, b"").await
+}
+
+/// Asks a database that `homeserver.yaml` does not name yet.
+pub async fn identity_of(
+    client: &pebble::Client,
+    database: &Postgres,
+) -> Result<Identity, PostgresError> {
+    let text = database.configuration().map_err(PostgresError::Name)?;
+    ask(client, "-", text.expose_secret().as_bytes()).await
+}
+
+async fn ask(client: &pebble::Client, path: &str, stdin: &[u8]) -> Result<Identity, PostgresError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Answer {
         Refused { refused: String },
         Identity(Box<Identity>),
     }
-    let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM, CONFIG])
+    let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM, path])
         .user(UID, GID)
         .timeout(DEADLINE);
     let output = client
-        .run(&exec, b"", OUTPUT_LIMIT)
+        .run(&exec, stdin, OUTPUT_LIMIT)
         .await
         .map_err(PostgresError::Ask)?;
     match serde_json::from_slice(&output.stdout).map_err(PostgresError::Answer)? {
