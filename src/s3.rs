@@ -4,6 +4,7 @@
 //! relation data --Params::parse--> Params --Bucket::open--> Bucket --begin--> Upload --complete--> Completed
 //!                                                             |--- get ---> Download (small objects)
 //!                                                             |-- fetch --> Fetch (large ones, several ranges ahead)
+//!                                                             |-- start --> Start (the first bytes)
 //!                                                             '--- list, head, put, delete, open_uploads
 //! ```
 //!
@@ -39,7 +40,7 @@ pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{Cause, S3Error, TlsReason};
-pub use fetch::Fetch;
+pub use fetch::{Fetch, Start};
 pub use limits::Limits;
 pub use listing::{Listing, Page};
 pub use params::{Params, Problem, UriStyle};

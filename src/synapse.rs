@@ -8,12 +8,14 @@ pub mod config;
 pub mod data;
 pub mod homeserver;
 pub mod layer;
+mod pulse;
 pub mod register;
 pub mod secrets;
 mod server_name;
 pub mod signing_keys;
 
 pub use homeserver::{ApiError, Homeserver};
+pub use pulse::{Pulse, pulse};
 pub use server_name::{ServerName, ServerNameError};
 
 /// The user that Synapse runs as; the stock image has no passwd entry for it.

@@ -36,22 +36,28 @@ pub(super) async fn wanted(
         .chain(beside.words())
         .cloned()
         .collect();
-    let looked = staged.clone();
-    let is_wanted = move |member: &Member| {
+    let (looked, swapped) = (staged.clone(), scope.clone());
+    let is_in = move |member: &Member, scope: &Scope| {
         let path = member.path.strip_prefix(&base);
-        path.is_some_and(|path| permitted(Path::new(path), &looked))
+        path.is_some_and(|path| permitted(Path::new(path), scope))
     };
     let walk = Walk::new(counts.clone());
     let looking = move |walk: &mut Walk, member: &Member| {
         walk.go();
-        if is_wanted(member) {
+        if is_in(member, &looked) {
             walk.taken.members += 1;
             walk.taken.content += member.size;
             walk.needed[walk.volume] = true;
+            walk.swapped += u64::from(is_in(member, &swapped));
         }
     };
     let found = visit(catalogue, passphrases, &sealed.manifest, walk, looking).await?;
-    let Walk { needed, taken, .. } = found.state;
+    let Walk {
+        needed,
+        taken,
+        swapped,
+        ..
+    } = found.state;
 
     let walk = (Walk::new(counts), MemberDigest::default(), Ok(()));
     let chosen = needed.clone();
@@ -75,6 +81,7 @@ pub(super) async fn wanted(
             .collect(),
         members,
         taken,
+        swapped,
     })
 }
 
@@ -87,7 +94,10 @@ struct Walk {
     /// Members of it that have come.
     seen: u64,
     needed: Vec<bool>,
+    /// Members that are to be staged.
     taken: Tally,
+    /// Members that are to be swapped.
+    swapped: u64,
 }
 
 impl Walk {
@@ -98,6 +108,7 @@ impl Walk {
             volume: 0,
             seen: 0,
             taken: Tally::default(),
+            swapped: 0,
         }
     }
 

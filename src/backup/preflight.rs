@@ -7,7 +7,7 @@ use super::format::{Database, FormatError, Inventory, Manifest, Volume};
 use super::part::wanted;
 use super::place::Room;
 use super::stage::{Wanted, staged_room, visit};
-use super::{BackupId, Catalogue, Place, RestoreError, Scope};
+use super::{BackupId, Catalogue, Heritage, Place, RestoreError, Scope, legacy};
 use crate::archive::Sha256Hex;
 use crate::openpgp::{Authenticated, Passphrase};
 use std::sync::Arc;
@@ -27,7 +27,9 @@ pub struct Sealed {
     pub(super) message: Authenticated,
     /// What of it is to be restored: all of it, unless it was narrowed.
     pub(super) wanted: Wanted,
-    passphrase: usize,
+    pub(super) passphrase: usize,
+    /// How its archive is to be understood, when the Python charm has made it.
+    pub(super) heritage: Option<Heritage>,
 }
 
 /// What a restore needs, and what there is.
@@ -59,6 +61,7 @@ impl Sealed {
             inventory: opened.inventory,
             message: opened.message,
             passphrase: opened.passphrase,
+            heritage: None,
         })
     }
 
@@ -69,6 +72,10 @@ impl Sealed {
         place: &Place,
         (scope, beside): (Scope, &Scope),
     ) -> Result<(), RestoreError> {
+        if self.heritage.is_some() {
+            legacy::narrow(self, scope, beside);
+            return Ok(());
+        }
         self.wanted = wanted(catalogue, passphrases, self, place, scope, beside).await?;
         Ok(())
     }
@@ -86,6 +93,11 @@ impl Sealed {
     /// Which of the passphrases has opened it: 0 is the one that is used now.
     pub fn passphrase(&self) -> usize {
         self.passphrase
+    }
+
+    /// Whether the Python charm has made it.
+    pub fn is_legacy(&self) -> bool {
+        self.heritage.is_some()
     }
 
     /// The manifest beside it.
@@ -126,6 +138,11 @@ impl Sealed {
     /// The volumes that hold what is wanted of it.
     pub fn volumes(&self) -> &[Volume] {
         &self.wanted.volumes
+    }
+
+    /// Whether it holds anything of what is to be swapped.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.swapped == 0
     }
 
     /// Files and directories that are wanted of it.

@@ -58,6 +58,14 @@ pub struct Progress {
     pub total: u64,
 }
 
+impl Progress {
+    /// How much of this phase is done, where it can be counted.
+    pub fn percent(&self) -> Option<u8> {
+        let percent = self.bytes.saturating_mul(100).checked_div(self.total)?;
+        Some(u8::try_from(percent).unwrap_or(100).min(100))
+    }
+}
+
 /// Where a run tells how far it has come; whoever listens looks as often as it likes.
 #[derive(Debug)]
 pub struct Monitor {

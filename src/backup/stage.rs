@@ -17,7 +17,7 @@ mod recheck;
 mod tree;
 mod volume;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -68,8 +68,10 @@ pub(super) struct Wanted {
     pub(super) volumes: Vec<Volume>,
     /// What all members of these volumes come to.
     pub(super) members: Members,
-    /// How much of that is wanted.
+    /// How much of that is staged.
     pub(super) taken: Tally,
+    /// How many members are swapped.
+    pub(super) swapped: u64,
 }
 
 impl Wanted {
@@ -84,6 +86,7 @@ impl Wanted {
                 members: inventory.members.count,
                 content: inventory.members.content,
             },
+            swapped: inventory.members.count,
         }
     }
 }
@@ -132,16 +135,36 @@ pub(super) async fn visit<S: Send + 'static>(
     }
 }
 
-/// Opens a message with the passphrase among these that fits; tells which that is.
-fn unlock(
-    source: PipeReader,
+/// A message whose head was read before the rest.
+type Headed = io::Chain<io::Cursor<Vec<u8>>, PipeReader>;
+
+/// Opens a message with the first passphrase among these that fits; tells which that is.
+///
+/// The head of the message is enough to know. When none fits, the message is told to be of a wrong passphrase, and when
+/// there is something else about its head, that is told.
+pub(super) fn unlock(
+    mut source: PipeReader,
     passphrases: &[Arc<Passphrase>],
-) -> Result<(openpgp::Untrusted<PipeReader>, usize), RestoreError> {
-    let Some(passphrase) = passphrases.first() else {
+) -> Result<(openpgp::Untrusted<Headed>, usize), RestoreError> {
+    let mut head = Vec::new();
+    let read = source.by_ref().take(openpgp::HEAD).read_to_end(&mut head);
+    read.map_err(|error| RestoreError::Open(OpenError::Read(Arc::new(error))))?;
+    let mut fitting = 0;
+    // The key of a single one is derived only once: opening tells whether it fits.
+    if passphrases.len() > 1 {
+        for (at, passphrase) in passphrases.iter().enumerate() {
+            if openpgp::unlocks(&head, passphrase).map_err(RestoreError::Open)? {
+                fitting = at;
+                break;
+            }
+        }
+    }
+    let Some(passphrase) = passphrases.get(fitting) else {
         return Err(RestoreError::Open(OpenError::WrongPassphrase));
     };
-    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
-    Ok((opened, 0))
+    let whole = io::Cursor::new(head).chain(source);
+    let opened = openpgp::open(whole, passphrase).map_err(RestoreError::Open)?;
+    Ok((opened, fitting))
 }
 
 /// What is staged already takes so many bytes and inodes of the data volume, be it of this backup or of another one.
@@ -168,6 +191,7 @@ pub(super) async fn stage(
         inventory,
         message,
         wanted,
+        heritage,
         ..
     } = sealed;
     let ledger = Ledger::new(place, &inventory, &wanted);
@@ -176,6 +200,7 @@ pub(super) async fn stage(
         passphrases,
         place,
         monitor,
+        heritage,
     };
     let unpacking = Unpacking { client, reading };
     let backup = (&manifest, &inventory, &wanted);
@@ -252,7 +277,8 @@ async fn recheck(
     ledger: &Ledger,
 ) -> Result<Option<Again>, RestoreError> {
     let whole = ledger.whole();
-    if whole.is_empty() {
+    // What the Python charm made has no inventory to compare with.
+    if whole.is_empty() || unpacking.reading.heritage.is_some() {
         return Ok(None);
     }
     let volumes = whole.len();
@@ -335,12 +361,14 @@ pub(super) fn agree(listed: &Members, unpacked: Members) -> Result<(), RestoreEr
     })
 }
 
-async fn joined<T>(handle: JoinHandle<Result<T, RestoreError>>) -> Result<T, RestoreError> {
+pub(super) async fn joined<T>(
+    handle: JoinHandle<Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
     handle.await.unwrap_or(Err(RestoreError::Panicked))
 }
 
 /// The error of the stage that failed first; the others only broke off with it.
-fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
+pub(super) fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
     let mut errors: Vec<RestoreError> = errors.into_iter().flatten().collect();
     let first = errors.iter().position(|error| !is_echo(error)).unwrap_or(0);
     errors.swap_remove(first)

@@ -4,18 +4,9 @@ use super::RestoreError;
 use super::format::MemberDigest;
 use super::preflight::Sealed;
 use super::stage::{Reading, Whole, agree};
-use super::{Catalogue, Monitor, Phase, Place};
+use super::{Catalogue, Level, Monitor, Phase, Place};
 use crate::openpgp::Passphrase;
 use std::sync::Arc;
-
-/// How much of a backup is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Manifest and sealed inventory, and that every object is there with its size.
-    Quick,
-    /// Every byte: downloaded, opened to its authenticated end, each member digested.
-    Full,
-}
 
 /// Verifies a backup whose inventory was opened; gives everything that is wrong with it.
 pub async fn verify(
@@ -29,13 +20,14 @@ pub async fn verify(
     let mut findings = sealed.missing(catalogue).await;
     match level {
         Level::Quick => return findings,
-        Level::Full => monitor.enter(Phase::Verifying, sealed.content()),
+        Level::Full | Level::Rehearse => monitor.enter(Phase::Verifying, sealed.content()),
     }
     let reading = Reading {
         catalogue,
         passphrases,
         place,
         monitor,
+        heritage: None,
     };
     let mut digest = MemberDigest::default();
     let mut whole = findings.is_empty();

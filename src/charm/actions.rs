@@ -6,6 +6,7 @@ mod preflight;
 mod ready;
 mod register;
 mod restore;
+mod standing;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -62,7 +63,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     };
     match outcome {
         Ok(results) => {
-            info!(action = name, "action finished");
+            info!(action = name, lines = charm.log.lines(), "action finished");
             charm.tools.action_set(&results).await
         }
         Err(failure) => {

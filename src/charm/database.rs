@@ -150,11 +150,16 @@ async fn credentials(
         let Some(uri) = told.get(key) else { continue };
         match charm.tools.secret_get(uri).await {
             Ok(content) => found.extend(content),
-            Err(ToolError::Failed { message, .. } | ToolError::Refused { message, .. }) => {
-                problems.push(problem(key, format!("cannot be read: {message}")));
+            Err(error) => {
+                problems.push(problem(
+                    key,
+                    format!("cannot be read: {}", failure::chain(&error)),
+                ));
             }
-            Err(error) => return Err(error),
         }
+    }
+    if let Some(password) = found.get("password") {
+        charm.log.conceal(password);
     }
     Ok((found, problems))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::archive;
 use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
-use crate::openpgp::{OpenError, PassphraseError};
+use crate::openpgp::OpenError;
 use crate::pebble::{ExecError, PebbleError};
 use crate::s3::{self, S3Error};
 use crate::synapse::data::{PostgresError, SnapshotError};
@@ -58,6 +58,14 @@ impl Failure {
     /// Puts a leading phrase before the cause.
     pub(crate) fn led_by(self, lead: &'static str) -> Self {
         Self { lead, ..self }
+    }
+
+    /// Puts a leading phrase before a cause that has none.
+    pub(crate) fn or_led_by(self, lead: &'static str) -> Self {
+        match self.lead {
+            "" => self.led_by(lead),
+            _ => self,
+        }
     }
 
     /// Puts a sentence behind everything else.
@@ -191,7 +199,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     if let Some(error) = within::<OpenError>(error) {
         let hint = match error {
             OpenError::WrongPassphrase => {
-                "set backup_passphrase to the passphrase that the backup was made with"
+                "add the passphrase that the backup was made with to backup_old_passphrases"
             }
             OpenError::Read(_) => "see the cause, then try again",
             _ => "the backup is damaged or not one of this charm: restore another one",
@@ -363,14 +371,6 @@ pub(crate) fn parameters(problems: &[s3::Problem]) -> Failure {
         findings.join("; "),
         hints.join("; "),
     )
-}
-
-/// What is wrong with the passphrase option.
-pub(crate) fn passphrase(application: &str, error: Option<&PassphraseError>) -> Failure {
-    let cause = error.map(ToString::to_string).unwrap_or_default();
-    let hint = format!("set one line: juju config {application} backup_passphrase=<passphrase>");
-    Failure::new(Kind::Operator, "passphrase-missing", cause, hint)
-        .led_by("Missing backup_passphrase config option.")
 }
 
 #[cfg(test)]

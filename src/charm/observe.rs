@@ -15,7 +15,7 @@ use crate::synapse::config::DatabaseKind;
 use crate::synapse::data;
 
 /// The endpoint that names the bucket.
-const BACKUP: &str = "backup";
+pub(super) const BACKUP: &str = "backup";
 /// The storage that holds all data.
 const STORAGE: &str = "data";
 

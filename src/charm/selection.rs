@@ -186,7 +186,7 @@ impl Selection {
 }
 
 /// Words between commas and white space.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     let between = |letter: char| letter == ',' || letter.is_whitespace();
     text.split(between).filter(|word| !word.is_empty())
 }

@@ -139,7 +139,7 @@ impl Homeserver {
         Ok(Zeroizing::new(answer.into()))
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: Method,
         path: &'static str,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod scene;
+pub(crate) mod scene;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -188,10 +188,7 @@ fn a_database_that_is_missing_old_broken_or_in_use_is_not_made_worse() {
 }
 
 fn stderr(error: &FixUpError) -> &str {
-    match error {
-        FixUpError::Run(error) => error.stderr(),
-        FixUpError::Answer(_) => "",
-    }
+    error.stderr()
 }
 
 #[test]

@@ -28,7 +28,7 @@ mod image;
 mod lend;
 mod outward;
 mod process;
-mod view;
+pub(crate) mod view;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,9 +43,9 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 pub use self::bridge::Bridge;
-pub use self::outward::Outward;
 use self::container::Container;
 use self::image::Image;
+pub use self::outward::Outward;
 pub use self::process::Process;
 use crate::deadline::{Deadline, Look};
 use crate::pebble::{Daemon, Which};

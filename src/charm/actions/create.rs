@@ -1,29 +1,30 @@
 //! `create-backup`.
 
-use std::collections::BTreeMap;
+mod copy;
+mod plan;
+mod source;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
-    self, BackupId, Created, Creation, Database, Findings, Group, Monitor, Origin, Phase, Source,
-    SourceRoot, State, Tally,
+    self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
+    State,
 };
-use crate::charm::database::Companion;
+use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
-use crate::charm::report::{reported, size};
+use crate::charm::report::reported;
 use crate::charm::selection::Selection;
-use crate::charm::volume::{self, SNAPSHOT, Volume};
-use crate::charm::{Charm, PRIVATE, database, now};
+use crate::charm::volume::{self, SNAPSHOT};
+use crate::charm::{Charm, PRIVATE, now};
+use crate::synapse;
 use crate::synapse::config::DatabaseKind;
-use crate::synapse::{self, data};
-
-/// Room that must stay free on the volume beside the copy of the database.
-const RESERVE: u64 = 16 * 1024 * 1024;
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -51,26 +52,66 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
     let copied = match selection.has_database() {
-        true => room_for_copy(&ready.volume)?,
+        true => copy::room(&ready.volume)?,
         false => 0,
     };
     if parameters.flag("dry-run") {
-        return plan(&ready, &selection, copied);
+        return plan::plan(&ready, &selection, copied);
     }
 
     let (monitor, progress) = Monitor::new();
-    let work = create_with(charm, &ready, &selection, started, copied, &monitor);
+    let id = BackupId::at(started);
+    let task = backup::Task {
+        name: "create-backup",
+        backup: Some(id.clone()),
+        progress: Some(progress.clone()),
+    };
+    let work = async {
+        let created =
+            create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
+        if let Err(failure) = &created {
+            note(charm, &ready.catalogue, (&id, started), failure).await;
+        }
+        created
+    };
     let held = holding(
         charm,
         &ready.catalogue,
-        ("create-backup", CREATE),
+        (task, CREATE),
         Without::Fail,
         reported(charm, "backup", progress, work),
     );
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    Ok(results(charm, &created?, seconds(started, now())))
+    let mut results = results(charm, &created?, seconds(started, now()));
+    if let Some(weakness) = ready.weakness {
+        let warnings = results.entry("warnings".to_owned()).or_default();
+        *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
+    }
+    Ok(results)
+}
+
+/// Leaves word in the bucket of why there is no backup, for whoever looks there later.
+async fn note(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (id, started): (&BackupId, Timestamp),
+    failure: &Failure,
+) {
+    warn!(backup = %id, code = failure.code, "{}", failure.cause());
+    let run = FailedRun {
+        id: id.clone(),
+        started,
+        failed: now(),
+        unit: charm.context.unit.to_string(),
+        code: failure.code.to_owned(),
+        reason: charm.log.redacted(failure.cause().to_owned()),
+        more: serde_json::Map::new(),
+    };
+    catalogue
+        .note_failure(&run, charm.log.text().into_bytes())
+        .await;
 }
 
 fn results(charm: &Charm, created: &Created, seconds: String) -> Results {
@@ -118,100 +159,17 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// What a backup would take, with sizes; nothing is written.
-fn plan(ready: &Ready, selection: &Selection, copied: u64) -> Result<Results, Failure> {
-    let here = &ready.volume.here;
-    let mut components: BTreeMap<&str, Tally> = BTreeMap::new();
-    let mut order = Vec::new();
-    for part in &selection.parts {
-        let name = part.component();
-        let paths = selection.paths(here, part).map_err(led(CREATE))?;
-        let mut found = selection.measure(here, &paths).map_err(led(CREATE))?;
-        if *part == data::Part::Database {
-            found = Tally {
-                members: 1,
-                content: copied,
-            };
-        }
-        if !order.contains(&name) {
-            order.push(name);
-        }
-        let tally = components.entry(name).or_default();
-        tally.members += found.members;
-        tally.content += found.content;
-    }
-    let mut lines: Vec<String> = order
-        .iter()
-        .map(|name| {
-            let Tally { members, content } = components[name];
-            format!(
-                "{name:<12}  {:>10}  {members} files and directories",
-                size(content)
-            )
-        })
-        .collect();
-    let content: u64 = components.values().map(|tally| tally.content).sum();
-    lines.push(format!("{:<12}  {:>10}", "together", size(content)));
-    lines.extend(
-        selection
-            .absent(here)
-            .iter()
-            .map(|absent| format!("not there: {absent}")),
-    );
-    let mut results = Results::from([
-        ("result".to_owned(), "ready".to_owned()),
-        ("plan".to_owned(), lines.join("\n")),
-        ("content".to_owned(), content.to_string()),
-        ("needs-on-volume".to_owned(), copied.to_string()),
-    ]);
-    for (name, tally) in components {
-        results.insert(
-            format!("components.{name}.content"),
-            tally.content.to_string(),
-        );
-        results.insert(
-            format!("components.{name}.files"),
-            tally.members.to_string(),
-        );
-    }
-    Ok(results)
-}
-
-/// The copy of the database lies on the data volume for a while; gives its size.
-fn room_for_copy(volume: &Volume) -> Result<u64, Failure> {
-    let size = data::database_size(&volume.here)
-        .map_err(led(CREATE))?
-        .unwrap_or_default();
-    let available = volume.room().map_err(led(CREATE))?.bytes;
-    if size + RESERVE <= available {
-        return Ok(size);
-    }
-    let cause = format!(
-        "the copy of the database needs {} bytes on the data volume, and {available} are free",
-        size + RESERVE
-    );
-    Err(Failure::new(
-        Kind::Operator,
-        "no-space",
-        cause,
-        "give the storage data more room",
-    )
-    .led_by(CREATE))
-}
-
 async fn create_with(
     charm: &Charm,
     ready: &Ready,
     selection: &Selection,
-    started: Timestamp,
-    copied: u64,
+    (id, started, copied): (&BackupId, Timestamp, u64),
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
     let here = &ready.volume.here;
-    let base = relative(synapse::DATA);
     let copy = match selection.has_database() {
-        true => Some(copy_database(charm, here).await?),
+        true => Some(copy::copy(charm, here).await?),
         false => None,
     };
 
@@ -224,67 +182,14 @@ async fn create_with(
         }
     };
 
-    let mut first = Group {
-        roots: Vec::new(),
-        tally: Tally::default(),
-    };
-    if let Some(copy) = &copy {
-        first.roots.push(SourceRoot {
-            directory: copy.root.clone(),
-            paths: vec![format!("{base}/homeserver.db")],
-        });
-        first.tally = Tally {
-            members: 1,
-            content: copy.size,
-        };
-    }
-    let (mut media, mut extra) = (Vec::new(), Vec::new());
-    let mut small = Vec::new();
-    for part in &selection.parts {
-        let paths = selection.paths(here, part).map_err(led(CREATE))?;
-        match part {
-            data::Part::Media | data::Part::RemoteMedia | data::Part::MediaId(_) => {
-                media.extend(paths);
-            }
-            data::Part::Extra(_) => extra.extend(paths),
-            data::Part::Keys | data::Part::Config | data::Part::Database => small.extend(paths),
+    let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let (described, doubts) = match (&copy, &companion) {
+        (Some(copy), _) => (Some(copy.database.clone()), copy.warnings.clone()),
+        (None, Some(companion)) => {
+            let described = companion.write().map_err(led(CREATE))?;
+            (Some(described), companion.warnings())
         }
-    }
-    let mut groups = vec![first];
-    for (number, paths) in [small, media, extra].into_iter().enumerate() {
-        if paths.is_empty() {
-            continue;
-        }
-        let tally = selection.measure(here, &paths).map_err(led(CREATE))?;
-        let root = SourceRoot {
-            directory: "/".to_owned(),
-            paths: paths
-                .iter()
-                .map(|path| Path::new(base).join(path).display().to_string())
-                .collect(),
-        };
-        match number {
-            0 => {
-                groups[0].tally.members += tally.members;
-                groups[0].tally.content += tally.content;
-                groups[0].roots.push(root);
-            }
-            _ => groups.push(Group {
-                roots: vec![root],
-                tally,
-            }),
-        }
-    }
-    groups.retain(|group| !group.roots.is_empty());
-    let source = Source {
-        groups,
-        exclude: selection.patterns(base),
-        user_id: synapse::UID,
-        group_id: synapse::GID,
-        component: |path| {
-            let below = path.strip_prefix(relative(synapse::DATA)).unwrap_or(path);
-            data::component(Path::new(below.trim_start_matches('/')))
-        },
+        (None, None) => (None, Vec::new()),
     };
     let origin = Origin {
         server_name: ready.server_name.to_string(),
@@ -292,11 +197,7 @@ async fn create_with(
         synapse_version: charm.synapse_version().await,
         model: Some(charm.context.model_uuid.clone()),
         unit: Some(charm.context.unit.to_string()),
-        database: match (&copy, &companion) {
-            (Some(copy), _) => Some(copy.database.clone()),
-            (None, Some(companion)) => Some(companion.write().map_err(led(CREATE))?),
-            (None, None) => None,
-        },
+        database: described,
         snapshot: copy.map(|copy| copy.made),
         places: selection.places(),
     };
@@ -304,18 +205,17 @@ async fn create_with(
         client: &charm.client,
         catalogue: &ready.catalogue,
         passphrase: &ready.passphrase,
-        id: &BackupId::at(started),
+        id,
         started,
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
         watcher: Arc::new(|_| Ok(())),
+        log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);
-        let mut warnings = companion
-            .as_ref()
-            .map_or_else(Vec::new, Companion::warnings);
+        let mut warnings = doubts;
         if !changed.is_empty() {
             let what = match changed.len() {
                 1 => "1 file changed while it was read".to_owned(),
@@ -336,46 +236,6 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
-}
-
-/// The consistent copy of the database.
-struct Copy {
-    /// Below this directory of the workload it has the very path that the database has below `/`.
-    root: String,
-    size: u64,
-    database: Database,
-    made: backup::Snapshot,
-}
-
-async fn copy_database(charm: &Charm, here: &Path) -> Result<Copy, Failure> {
-    let root = format!("{}/{PRIVATE}/{SNAPSHOT}", synapse::DATA);
-    let place = here
-        .join(PRIVATE)
-        .join(SNAPSHOT)
-        .join(relative(synapse::DATA));
-    volume::own_directories(here, &place).map_err(led(CREATE))?;
-    let copy = format!("{root}{}/homeserver.db", synapse::DATA);
-    let began = now();
-    let snapshot = data::snapshot(&charm.client, &copy)
-        .await
-        .map_err(led(CREATE))?;
-    let took = now().duration_since(began).as_millis();
-    Ok(Copy {
-        root,
-        size: snapshot.size,
-        database: Database {
-            kind: "sqlite".to_owned(),
-            schema_version: snapshot.schema_version,
-            schema_compat_version: snapshot.schema_compat_version,
-            ..Database::default()
-        },
-        made: backup::Snapshot {
-            size: snapshot.size,
-            milliseconds: u64::try_from(took).unwrap_or_default(),
-            slowest_request: None,
-            check: "integrity".to_owned(),
-        },
-    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.

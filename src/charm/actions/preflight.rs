@@ -1,17 +1,20 @@
 //! What is wrong with a restore, all of it, before anything is written or stopped; and what it is going to do.
 
 mod database;
-
-use jiff::Timestamp;
+mod part;
+mod plan;
 
 use super::led;
 use super::ready::{Look, RESTORE, Ready, Task};
-use crate::backup::{BackupId, Needs, RestoreError, Sealed};
+use crate::backup::{BackupId, Catalogue, Place, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::report::size;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::{Charm, now};
+use crate::openpgp::Passphrase;
 use crate::synapse::data;
+pub(super) use part::Asked;
+use plan::Plan;
+use std::sync::Arc;
 
 /// What an operator may restore in spite of.
 const FORCEABLE: [&str; 2] = ["server-name", "other-units"];
@@ -44,7 +47,12 @@ impl From<Failure> for Hindered {
 }
 
 /// Checks everything at once.
-pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<Cleared, Hindered> {
+pub(super) async fn check(
+    charm: &Charm,
+    id: &BackupId,
+    asked: Asked<'_>,
+    force: &str,
+) -> Result<Cleared, Hindered> {
     let force = forced(force)?;
     let mut look = Look::at(charm, Task::Restore).await?;
     let keep_hours = keep_hours(&look.options).unwrap_or_else(|problem| {
@@ -56,21 +64,25 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
     let (mut opened, mut odd) = (None, Vec::new());
-    if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, std::slice::from_ref(passphrase), id).await {
-            Ok(sealed) => {
-                plan.backup(&sealed, now());
-                opened = Some(sealed);
-            }
+    let passphrases = look.passphrases.as_slice();
+    if let (Some(catalogue), false) = (&look.catalogue, passphrases.is_empty()) {
+        match Sealed::open(catalogue, passphrases, id).await {
+            Ok(sealed) => opened = Some(sealed),
             Err(error) => look.findings.push(failed(error)),
         }
     }
+    if let (Some(sealed), Some(catalogue), Some(volume)) =
+        (&mut opened, &look.catalogue, &look.volume)
+    {
+        let keys = (catalogue, passphrases);
+        match narrow(sealed, keys, &place(&volume.here), asked).await {
+            Ok(()) => plan.backup(sealed, now()),
+            Err(failure) => look.findings.push(failure),
+        }
+    }
     if let (Some(sealed), Some(service)) = (&opened, look.service) {
-        plan.0.push(("service", format!("Synapse {service}")));
-        let looked = database::look(charm, sealed, &look.database).await?;
-        plan.0.extend(looked.lines);
-        plan.0
-            .extend(looked.odd.iter().map(|odd| ("odd", odd.clone())));
+        plan.line("service", format!("Synapse {service}"));
+        let looked = database::look(charm, sealed, &look.database, &mut plan).await?;
         look.findings.extend(looked.findings);
         odd = looked.odd;
     }
@@ -114,6 +126,26 @@ pub(super) async fn check(charm: &Charm, id: &BackupId, force: &str) -> Result<C
         }),
         None => Err(finding("not-ready", "the backup was not opened", "try again").into()),
     }
+}
+
+/// Narrows a backup to what was asked for.
+async fn narrow(
+    sealed: &mut Sealed,
+    keys: (&Catalogue, &[Arc<Passphrase>]),
+    place: &Place,
+    asked: Asked<'_>,
+) -> Result<(), Failure> {
+    let Some((scope, beside)) = asked.of(sealed)? else {
+        return Ok(());
+    };
+    let narrowed = sealed.narrow(keys, place, (scope, &beside)).await;
+    narrowed.map_err(failed)?;
+    if sealed.is_empty() {
+        let cause = format!("the backup does not hold {}", sealed.scope());
+        let hint = "show-backup backup-id=... contents=true shows what it holds";
+        return Err(finding("part-absent", &cause, hint));
+    }
+    Ok(())
 }
 
 /// Reads the parameter `force`: names of findings, separated by commas or spaces.
@@ -172,84 +204,6 @@ fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
         );
         finding("server-name", &cause, hint)
     })
-}
-
-/// What a restore is going to do, line by line.
-#[derive(Default)]
-struct Plan(Vec<(&'static str, String)>);
-
-impl Plan {
-    fn backup(&mut self, sealed: &Sealed, now: Timestamp) {
-        let finished = sealed.finished();
-        let age = now.duration_since(finished).as_hours();
-        let age = match age {
-            0 => "less than an hour ago".to_owned(),
-            1..48 => format!("{age} hours ago"),
-            _ => format!("{} days ago", age / 24),
-        };
-        let made = finished.strftime("%Y-%m-%d %H:%M:%S UTC");
-        self.0
-            .push(("backup", format!("{}, made {made}, {age}", sealed.id())));
-        self.0.push(("server", sealed.server_name().to_owned()));
-        let schema = sealed.database().map_or_else(String::new, |database| {
-            format!(", {} schema {}", database.kind, database.schema_version)
-        });
-        let synapse = sealed.synapse_version().unwrap_or("of unknown version");
-        self.0
-            .push(("made by", format!("Synapse {synapse}{schema}")));
-        self.0.push((
-            "holds",
-            format!(
-                "{} files and directories, {}, in {}",
-                sealed.members(),
-                size(sealed.content()),
-                volumes(sealed)
-            ),
-        ));
-    }
-
-    fn needs(&mut self, needs: &Needs) {
-        let free = size(needs.room.bytes);
-        self.0.push((
-            "needs",
-            format!(
-                "{} on the data volume, where {free} are free",
-                size(needs.bytes)
-            ),
-        ));
-    }
-
-    fn swap(&mut self, census: &data::Census, keep_hours: u32) {
-        let list = |names: &[String]| match names {
-            [] => "nothing".to_owned(),
-            names => names.join(", "),
-        };
-        self.0.push(("replaces", list(&census.replaced)));
-        self.0.push(("leaves", list(&census.left)));
-        let back = match keep_hours {
-            0 => "none: restore_keep_hours is 0".to_owned(),
-            hours => format!("rollback-restore, for {hours} hours"),
-        };
-        self.0.push(("way back", back));
-    }
-
-    fn findings(&mut self, forced: &[String], findings: &[Failure]) {
-        self.0
-            .extend(forced.iter().map(|forced| ("overridden", forced.clone())));
-        self.0.extend(findings.iter().map(|finding| {
-            let text = finding.clone().led_by("").to_string();
-            ("in the way", format!("{}: {text}", finding.code))
-        }));
-        if findings.is_empty() {
-            self.0.push(("in the way", "nothing".to_owned()));
-        }
-    }
-
-    fn text(&self) -> String {
-        let line = |(head, text): &(&str, String)| format!("{head:<10}  {text}");
-        let lines: Vec<String> = self.0.iter().map(line).collect();
-        lines.join("\n")
-    }
 }
 
 /// How many volumes a backup has, in words.

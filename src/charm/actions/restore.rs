@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::listing::{absent, parse_id};
-use super::preflight::{Cleared, Hindered, check, volumes};
+use super::preflight::{Asked, Cleared, Hindered, check, volumes};
 use super::ready::RESTORE;
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration, Scope};
@@ -35,7 +35,11 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     leading(charm, charm.leader(RESTORE).await?, "restore-backup")?;
     let id = parse_id(parameters.text("backup-id"))?;
     let started = now();
-    let checked = check(charm, &id, parameters.text("force")).await;
+    let asked = Asked {
+        components: parameters.text("components"),
+        media_id: parameters.text("media-id"),
+    };
+    let checked = check(charm, &id, asked, parameters.text("force")).await;
     let (dry, plan) = match &checked {
         Ok(Cleared { plan, .. }) | Err(Hindered { plan, .. }) => {
             (parameters.flag("dry-run"), plan.clone())
@@ -66,7 +70,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let restoration = Restoration {
         client: &charm.client,
         catalogue: &ready.catalogue,
-        passphrases: std::slice::from_ref(&ready.passphrase),
+        passphrases: &ready.passphrases,
         place: &place,
         monitor: &monitor,
     };

@@ -1,13 +1,13 @@
 //! `verify-backup`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
 use crate::backup::{self, Level, Monitor, Sealed};
 use crate::charm::failure::{Failure, Kind};
+use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::swaps::place;
 use crate::charm::{Charm, now, observe};
@@ -28,7 +28,8 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let id = parse_id(parameters.text("backup-id"))?;
     let (level, word) = level(parameters.text("level"))?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = [Arc::new(charm.passphrase(&options)?)];
+    let passphrases = Passphrases::resolve(charm, &options).await.to_open();
+    let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
@@ -47,7 +48,7 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let (volumes, members) = (volumes(&sealed), sealed.members());
     let checked = match level {
         Level::Quick => format!("passphrase, sealed inventory, presence and size of {volumes}"),
-        Level::Full => format!(
+        Level::Full | Level::Rehearse => format!(
             "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories"
         ),
     };

@@ -8,12 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::python::{AskError, ask};
 use crate::pebble;
-use crate::synapse::{DATA, DATABASE, GID, UID};
+use crate::synapse::DATABASE;
 
 const PROGRAM: &str = include_str!("fixup.py");
-/// The program prints a few hundred bytes.
-const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Far more than a disk needs for a few statements over any database that SQLite is used for.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -42,15 +41,16 @@ pub struct FixUp {
     pub missing_table: Option<String>,
 }
 
-/// Why the database is not known to be right. All of it was done or nothing; doing it again is safe.
+/// The database is not known to be right. All of it was done or nothing; doing it again is safe.
 #[derive(Debug, thiserror::Error)]
-pub enum FixUpError {
-    /// The program failed; its standard error says why.
-    #[error("failed to put the database right")]
-    Run(#[source] pebble::ExecError),
-    /// It answered something else than agreed.
-    #[error("failed to read what was put right in the database")]
-    Answer(#[source] serde_json::Error),
+#[error("failed to put the database right")]
+pub struct FixUpError(#[source] AskError);
+
+impl FixUpError {
+    /// The end of what the program wrote on its standard error.
+    pub fn stderr(&self) -> &str {
+        self.0.stderr()
+    }
 }
 
 impl fmt::Display for FixUp {
@@ -73,16 +73,9 @@ impl fmt::Display for FixUp {
 /// made. `at` is the time that is written down for what Synapse does later.
 pub async fn fix_up(client: &pebble::Client, at: Timestamp) -> Result<Vec<FixUp>, FixUpError> {
     let now = at.as_millisecond().to_string();
-    let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM, DATABASE, &now])
-        .working_dir(DATA)
-        .user(UID, GID)
-        .timeout(DEADLINE)
-        .stall_limit(DEADLINE);
-    let output = client
-        .run(&exec, b"", OUTPUT_LIMIT)
+    ask(client, PROGRAM, &[DATABASE, &now], DEADLINE)
         .await
-        .map_err(FixUpError::Run)?;
-    serde_json::from_slice(&output.stdout).map_err(FixUpError::Answer)
+        .map_err(FixUpError)
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
+use super::python::{AskError, command};
 use crate::pebble;
+use crate::synapse::CONFIG;
 use crate::synapse::config::Postgres;
-use crate::synapse::{CONFIG, GID, UID};
 
 const PROGRAM: &str = include_str!("postgres.py");
 /// The program prints a thousand bytes.
@@ -67,12 +68,9 @@ pub struct Identity {
 /// Why it is not known which database Synapse uses.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// The program could not be run, or the image has no driver for PostgreSQL.
-    #[error("failed to ask for the database")]
-    Ask(#[source] pebble::ExecError),
-    /// It answered something else than agreed.
-    #[error("failed to read which database it is")]
-    Answer(#[source] serde_json::Error),
+    /// The program gave no answer; the image may have no driver for PostgreSQL.
+    #[error("failed to ask which database it is")]
+    Ask(#[source] AskError),
     /// How to get in could not be written down.
     #[error("failed to name the database")]
     Name(#[source] serde_yaml::Error),
@@ -115,14 +113,14 @@ async fn ask(client: &pebble::Client, path: &str, stdin: &[u8]) -> Result<Identi
         Refused { refused: String },
         Identity(Box<Identity>),
     }
-    let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM, path])
-        .user(UID, GID)
-        .timeout(DEADLINE);
+    let exec = command(PROGRAM, &[path], DEADLINE);
     let output = client
         .run(&exec, stdin, OUTPUT_LIMIT)
         .await
-        .map_err(PostgresError::Ask)?;
-    match serde_json::from_slice(&output.stdout).map_err(PostgresError::Answer)? {
+        .map_err(|error| PostgresError::Ask(AskError::Run(error)))?;
+    match serde_json::from_slice(&output.stdout)
+        .map_err(|error| PostgresError::Ask(AskError::Answer(error)))?
+    {
         Answer::Refused { refused } => Err(PostgresError::Refused(refused)),
         Answer::Identity(identity) => Ok(*identity),
     }

@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::python::{AskError, ask};
 use crate::pebble;
-use crate::synapse::{GID, UID};
 
 const PROGRAM: &str = include_str!("program.py");
-/// The program prints a hundred bytes.
-const OUTPUT_LIMIT: usize = 4 * 1024;
 /// It takes a tenth of a second; more only where it has to import Synapse, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -25,16 +23,10 @@ pub struct Program {
     pub schema_compat_version: u64,
 }
 
-/// Why it is not known which Synapse the image holds.
+/// It is not known which Synapse the image holds: there is none, or its Python could not be run.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
-    /// There is none, or its Python could not be run.
-    #[error("failed to learn which synapse the workload holds")]
-    Ask(#[source] pebble::ExecError),
-    /// It answered something else than agreed.
-    #[error("failed to read which synapse the workload holds")]
-    Answer(#[source] serde_json::Error),
-}
+#[error("failed to learn which synapse the workload holds")]
+pub struct ProgramError(#[source] AskError);
 
 /// What a program does with a database when it starts.
 ///
@@ -85,14 +77,9 @@ impl Compatibility {
 
 /// Asks the workload's Python which Synapse it would run. Nothing is started and nothing of Synapse is loaded.
 pub async fn program(client: &pebble::Client) -> Result<Program, ProgramError> {
-    let exec = pebble::Exec::new(["python3", "-I", "-c", PROGRAM])
-        .user(UID, GID)
-        .timeout(DEADLINE);
-    let output = client
-        .run(&exec, b"", OUTPUT_LIMIT)
+    ask(client, PROGRAM, &[], DEADLINE)
         .await
-        .map_err(ProgramError::Ask)?;
-    serde_json::from_slice(&output.stdout).map_err(ProgramError::Answer)
+        .map_err(ProgramError)
 }
 
 /// Tells what a program does with a database of these versions; 0 stands for a version that the database does not say.

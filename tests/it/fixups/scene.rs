@@ -24,29 +24,29 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// When everything here happens, in milliseconds.
-pub(super) const AT: i64 = 1_790_000_000_123;
+pub(crate) const AT: i64 = 1_790_000_000_123;
 
 const SECRET: &str = "of a test";
 const LIMIT: Duration = Duration::from_secs(90);
 
-pub(super) struct Scene {
-    pub(super) pod: Pod,
-    pub(super) client: Client,
+pub(crate) struct Scene {
+    pub(crate) pod: Pod,
+    pub(crate) client: Client,
     runtime: Runtime,
     _directory: TempDir,
 }
 
 /// A user who is logged in at a device.
-pub(super) struct User<'a> {
+pub(crate) struct User<'a> {
     scene: &'a Scene,
-    pub(super) id: String,
-    pub(super) device: String,
+    pub(crate) id: String,
+    pub(crate) device: String,
     token: String,
 }
 
 impl Scene {
     /// A pod whose workload runs, with an empty volume that belongs to Synapse.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let own = std::process::id().cast_signed();
         let home = directory.path().join("units/synapse-0");
@@ -67,17 +67,17 @@ impl Scene {
         scene
     }
 
-    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
     /// Runs a script in the workload's container, as its root, and returns what it printed.
-    pub(super) fn workload(&self, script: &str) -> String {
+    pub(crate) fn workload(&self, script: &str) -> String {
         printed(&mut self.pod.workload_command(&["sh", "-c", script]))
     }
 
     /// Runs statements on a database and returns the rows of the last.
-    pub(super) fn sql(&self, database: &str, statements: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, statements: &str) -> String {
         let program = "\
 import os, sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
@@ -92,7 +92,7 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
     }
 
     /// Writes all that Synapse needs to start, with the signing key `a_new`.
-    pub(super) fn set_up(&self, old_signing_keys: &OldSigningKeys) {
+    pub(crate) fn set_up(&self, old_signing_keys: &OldSigningKeys) {
         let settings = Settings {
             server_name: ServerName::parse("demo.example").unwrap(),
             public_baseurl: None,
@@ -130,7 +130,7 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
         self.block_on(self.client.add_layer(LABEL, &layer)).unwrap();
     }
 
-    pub(super) fn start_synapse(&self) {
+    pub(crate) fn start_synapse(&self) {
         self.block_on(self.client.start(&[synapse::SERVICE], LIMIT))
             .unwrap();
         let server = matrix::Homeserver::at(self.pod.address());
@@ -140,16 +140,16 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
         }
     }
 
-    pub(super) fn stop_synapse(&self) {
+    pub(crate) fn stop_synapse(&self) {
         self.block_on(self.client.stop(&[synapse::SERVICE], LIMIT))
             .unwrap();
     }
 
-    pub(super) fn homeserver(&self) -> Homeserver {
+    pub(crate) fn homeserver(&self) -> Homeserver {
         Homeserver::at(SocketAddr::V4(self.pod.address()))
     }
 
-    pub(super) fn user(&self, name: &str) -> User<'_> {
+    pub(crate) fn user(&self, name: &str) -> User<'_> {
         let server_name = ServerName::parse("demo.example").unwrap();
         let username = Username::parse(name, &server_name).unwrap();
         let (homeserver, secret) = (self.homeserver(), SECRET.into());
@@ -170,11 +170,11 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
         }
     }
 
-    pub(super) fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.ask(path, None, None)
     }
 
-    fn ask(&self, path: &str, token: Option<&str>, document: Option<&Value>) -> Value {
+    pub(crate) fn ask(&self, path: &str, token: Option<&str>, document: Option<&Value>) -> Value {
         let address = format!("http://{}{path}", self.pod.address());
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -200,12 +200,12 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
         serde_json::from_str(&text).unwrap()
     }
 
-    pub(super) fn fix_up(&self) -> Result<Vec<FixUp>, FixUpError> {
+    pub(crate) fn fix_up(&self) -> Result<Vec<FixUp>, FixUpError> {
         self.block_on(fix_up(&self.client, at()))
     }
 
     /// Fixes once more: all is right already, and no byte changes.
-    pub(super) fn assert_fixed_already(&self) {
+    pub(crate) fn assert_fixed_already(&self) {
         let before = self.digest();
         let again = self.fix_up().unwrap();
         assert!(again.iter().all(|fixed| fixed.rows == 0), "{again:?}");
@@ -215,17 +215,17 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
     }
 
     /// The database has no files beside it, and belongs to Synapse.
-    pub(super) fn assert_alone(&self) {
+    pub(crate) fn assert_alone(&self) {
         let files = self.workload("cd /data && stat -c '%n %u:%g' homeserver.db*");
         assert_eq!(files, "homeserver.db 991:991");
     }
 
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         format!("{:x?}", Sha256::digest(self.database()))
     }
 
     /// Which journal the database's header asks for.
-    pub(super) fn journal(&self) -> &'static str {
+    pub(crate) fn journal(&self) -> &'static str {
         match self.database()[18..20] {
             [1, 1] => "rollback",
             [2, 2] => "write-ahead log",
@@ -245,26 +245,26 @@ impl Drop for Scene {
 }
 
 impl User<'_> {
-    pub(super) fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.scene.ask(path, Some(&self.token), None)
     }
 
-    pub(super) fn post(&self, path: &str, document: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, document: &Value) -> Value {
         self.scene.ask(path, Some(&self.token), Some(document))
     }
 }
 
-pub(super) fn at() -> Timestamp {
+pub(crate) fn at() -> Timestamp {
     Timestamp::from_millisecond(AT).unwrap()
 }
 
 /// The text of a signing key file with one key.
-pub(super) fn signing_key(name: &str, filling: u8) -> String {
+pub(crate) fn signing_key(name: &str, filling: u8) -> String {
     format!("ed25519 {name} {}\n", STANDARD_NO_PAD.encode([filling; 32]))
 }
 
 /// What an operator reads.
-pub(super) fn lines(fixed: &[FixUp]) -> String {
+pub(crate) fn lines(fixed: &[FixUp]) -> String {
     let lines: Vec<String> = fixed.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

@@ -116,12 +116,9 @@ pub fn charm() -> Charm {
 
 /// Does what its hooks would do: sets its status, and publishes what it has wherever it was asked to.
 pub fn publish(model: &mut Model) {
-    let played = model
-        .applications
-        .iter()
-        .filter(|(_, application)| {
-            application.player == Player::Integrator && application.charm.name == NAME
-        });
+    let played = model.applications.iter().filter(|(_, application)| {
+        application.player == Player::Integrator && application.charm.name == NAME
+    });
     let names: Vec<String> = played.map(|(name, _)| name.clone()).collect();
     for name in names {
         let Some(application) = model.applications.get_mut(&name) else {

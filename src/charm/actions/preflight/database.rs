@@ -3,18 +3,17 @@
 use super::super::led;
 use super::super::ready::{Lives, RESTORE};
 use super::finding;
+use super::plan::Plan;
 use crate::backup::Sealed;
 use crate::charm::Charm;
 use crate::charm::database::{Companion, companion};
 use crate::charm::failure::Failure;
 use crate::synapse::config::DatabaseKind;
-use crate::synapse::data::{self, Compatibility};
+use crate::synapse::data::{self, Compatibility, Part};
 
 /// What was found out.
 #[derive(Default)]
 pub(super) struct Looked {
-    /// Lines of the plan.
-    pub(super) lines: Vec<(&'static str, String)>,
     /// What speaks against it.
     pub(super) findings: Vec<Failure>,
     /// What an operator should know, and no reason not to restore.
@@ -32,7 +31,11 @@ struct Schema {
 /// A database of one kind is no substitute for one of the other.
 pub(super) fn other_kind(sealed: &Sealed, here: DatabaseKind) -> Option<Failure> {
     let theirs = &sealed.database()?.kind;
-    if theirs == here.as_str() {
+    // Media or keys alone go with either.
+    let is_part = sealed.scope() != sealed.places();
+    let database = Part::Database.component();
+    let touched = !is_part || sealed.scope().words().iter().any(|word| word == database);
+    if theirs == here.as_str() || !touched {
         return None;
     }
     let (cause, hint) = match here {
@@ -49,7 +52,12 @@ pub(super) fn other_kind(sealed: &Sealed, here: DatabaseKind) -> Option<Failure>
 }
 
 /// Whether the Synapse of the workload can use the database, and whether that is of the right moment.
-pub(super) async fn look(charm: &Charm, sealed: &Sealed, lives: &Lives) -> Result<Looked, Failure> {
+pub(super) async fn look(
+    charm: &Charm,
+    sealed: &Sealed,
+    lives: &Lives,
+    plan: &mut Plan,
+) -> Result<Looked, Failure> {
     let program = data::program(&charm.client).await.map_err(led(RESTORE))?;
     let mut looked = Looked::default();
     let Some(database) = sealed.database() else {
@@ -94,7 +102,10 @@ pub(super) async fn look(charm: &Charm, sealed: &Sealed, lives: &Lives) -> Resul
         Compatibility::Unversioned => "finds no schema version in the database".to_owned(),
     };
     let runs = format!("Synapse {}, which {text}", program.version);
-    looked.lines.push(("runs on", runs));
+    plan.line("runs on", runs);
+    for odd in &looked.odd {
+        plan.line("odd", odd.clone());
+    }
     if verdict.is_refused() {
         let cause = format!(
             "{} has schema {}, and Synapse {} here cannot use it",
