@@ -179,6 +179,10 @@ fn media_and_database_come_back_by_the_recipe_of_the_backup() {
     assert!(!text.contains(password.unwrap()));
     assert!(manifest["components"]["database"].is_null(), "{manifest}");
 
+    let show = ["show-backup", &format!("backup-id={id}")];
+    let shown = world.act(UNIT, &show).unwrap().success().unwrap();
+    assert_eq!(shown["database-recipe"], recipe);
+
     diary.post("after.png", &picture(2)).unwrap();
     // Beside a database that goes on, the media alone are told to be too old.
     let restore = format!("backup-id={id}");

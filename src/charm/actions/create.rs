@@ -1,11 +1,13 @@
 //! `create-backup`.
 
+mod audit;
 mod copy;
 mod plan;
 mod source;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -14,7 +16,7 @@ use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
     self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
-    State,
+    State, Watcher,
 };
 use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
@@ -22,9 +24,10 @@ use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
-use crate::charm::{Charm, PRIVATE, now};
+use crate::charm::{Charm, PRIVATE, newest, now};
 use crate::synapse;
 use crate::synapse::config::DatabaseKind;
+use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -183,6 +186,12 @@ async fn create_with(
     };
 
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let audit = match &copy {
+        Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
+        Some(_) | None => None,
+    };
+    let before = audit::last(&ready.catalogue, ready.server_name.as_str(), started).await;
+    let read = Arc::new(AtomicU64::new(0));
     let (described, doubts) = match (&copy, &companion) {
         (Some(copy), _) => (Some(copy.database.clone()), copy.warnings.clone()),
         (None, Some(companion)) => {
@@ -210,7 +219,7 @@ async fn create_with(
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: Arc::new(|_| Ok(())),
+        watcher: watcher(&audit, &read),
         log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
@@ -227,8 +236,25 @@ async fn create_with(
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
         }
+        let content = read.load(Ordering::Relaxed);
+        let limit = selection.shrink_warning;
+        let shrank = before.as_ref().and_then(|before| {
+            let percent = audit::shrank(before, &selection.places(), content, limit)?;
+            newest::shrank(here, id, percent);
+            Some((percent, &before.id))
+        });
+        if let Some((percent, before)) = shrank {
+            warnings.push(format!("it holds {percent} % less than {before}"));
+        }
+        let media = match audit {
+            Some(audit) => {
+                let before = before.and_then(|before| before.media);
+                audit::end(audit, before, &mut warnings).await
+            }
+            None => None,
+        };
         Findings {
-            media: None,
+            media,
             changed,
             warnings,
         }
@@ -236,6 +262,20 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
+}
+
+/// Counts what is read, and shows it to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>, read: &Arc<AtomicU64>) -> Watcher {
+    let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
+    let feed = feed.map(Audit::feed);
+    let read = Arc::clone(read);
+    Arc::new(move |member| {
+        read.fetch_add(member.size, Ordering::Relaxed);
+        if let Some(feed) = &feed {
+            feed.member(member);
+        }
+        Ok(())
+    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.
