@@ -19,6 +19,7 @@ mod ordeal;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
+mod postgres;
 mod refusals;
 mod restore;
 mod s3;

@@ -14,6 +14,7 @@ use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, failure, media, now};
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{self, Part};
 use tracing::warn;
 
@@ -62,6 +63,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ready,
         sealed,
         forced,
+        odd,
         keep_hours,
         ..
     } = cleared;
@@ -106,11 +108,19 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
+    if !odd.is_empty() {
+        results.insert("warnings".to_owned(), odd.join("\n"));
+    }
     let swapped = parts(&scope);
     let compared = [Part::Database, Part::Media]
         .iter()
         .any(|part| swapped.contains(part));
-    if compared && let Some(told) = media(charm, &ready.volume).await {
+    // What may lie on the volume beside PostgreSQL is not the database of this server.
+    let here = ready.database.kind == DatabaseKind::Sqlite;
+    if compared
+        && here
+        && let Some(told) = media(charm, &ready.volume).await
+    {
         results.insert("media".to_owned(), told);
     }
     if !forced.is_empty() {
