@@ -26,4 +26,5 @@ pub use places::{Census, census, clash, component, database_size, permitted, rep
 pub use postgres::{Identity, PostgresError, identity, identity_of};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};
 pub use python::AskError;
+pub(super) use python::ask;
 pub use snapshot::{SnapshotError, snapshot};
