@@ -45,6 +45,7 @@ packages() {
     has tar || missing+=(tar)
     has nsenter || missing+=(util-linux)
     has strace || missing+=(strace)
+    has curl || missing+=(curl)
     # The static dispatch holds some C.
     has musl-gcc || has gcc || missing+=(musl-tools)
     [ ${#missing[@]} = 0 ] || debian "programs are missing that demo and tests start" "${missing[@]}"
