@@ -9,6 +9,7 @@
 //! ```
 
 mod catalogue;
+mod contents;
 mod create;
 mod format;
 mod id;
@@ -32,6 +33,7 @@ mod tidy;
 mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
+pub use contents::{Page, Pattern, Question, contents};
 pub use create::{
     CreateError, Created, Creation, Findings, Group, Origin, Source, SourceRoot, Watcher, create,
 };
@@ -53,4 +55,4 @@ pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback
 pub use scope::Scope;
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
-pub use verify::verify;
+pub use verify::Verification;

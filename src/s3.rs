@@ -5,6 +5,7 @@
 //!                                                             |--- get ---> Download (small objects)
 //!                                                             |-- fetch --> Fetch (large ones, several ranges ahead)
 //!                                                             |-- start --> Start (the first bytes)
+//!                                                             |-- replace_head (all behind it stays in the store)
 //!                                                             '--- list, head, put, delete, open_uploads
 //! ```
 //!
@@ -28,6 +29,7 @@ mod listing;
 mod params;
 mod parts;
 mod proxy;
+mod replace;
 mod target;
 mod trust;
 mod upload;
@@ -46,5 +48,6 @@ pub use listing::{Listing, Page};
 pub use params::{Params, Problem, UriStyle};
 pub use parts::PartPlan;
 pub use proxy::{Proxy, ProxyError};
+pub use replace::Replacement;
 pub use upload::{Completed, Upload};
 pub use uploads::OpenUpload;

@@ -35,8 +35,7 @@ use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
-use volume::Unpacking;
-pub(super) use volume::{Reading, Whole};
+pub(super) use volume::{Reading, Unpacking, Whole};
 
 /// Reports of the recheck that may wait to be told: a number each.
 const REPORTS: usize = 16;
@@ -131,7 +130,7 @@ pub(super) async fn visit<S: Send + 'static>(
     let (downloaded, opened) = tokio::join!(download(catalogue, (&key, 0), out), joined(reading));
     match (downloaded, opened) {
         (Ok(_), Ok(opened)) => Ok(opened),
-        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()])),
+        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()]).of(&key)),
     }
 }
 

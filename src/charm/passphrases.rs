@@ -97,7 +97,7 @@ impl Passphrases {
     }
 
     /// What a backup may be opened with: also the older ones alone, when there is no current one.
-    pub(super) fn to_open(self) -> Result<Vec<Arc<Passphrase>>, Flaw> {
+    pub(super) fn opening(self) -> Result<Vec<Arc<Passphrase>>, Flaw> {
         match self.current {
             Ok(current) => Ok([vec![current], self.old].concat()),
             Err(_) if !self.old.is_empty() => Ok(self.old),

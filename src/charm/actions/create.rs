@@ -1,5 +1,6 @@
 //! `create-backup`.
 
+mod audit;
 mod copy;
 mod plan;
 mod source;
@@ -14,7 +15,7 @@ use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
     self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
-    State,
+    State, Watcher,
 };
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
@@ -23,6 +24,7 @@ use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
 use crate::charm::{Charm, PRIVATE, now};
 use crate::synapse;
+use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -164,6 +166,14 @@ async fn create_with(
     };
 
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let audit = match &copy {
+        Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
+        Some(_) | None => None,
+    };
+    let before = match &audit {
+        Some(_) => audit::last(&ready.catalogue, ready.server_name.as_str(), started).await,
+        None => None,
+    };
     let doubts = copy
         .as_ref()
         .map_or_else(Vec::new, |copy| copy.warnings.clone());
@@ -186,7 +196,7 @@ async fn create_with(
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: Arc::new(|_| Ok(())),
+        watcher: watcher(&audit),
         log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
@@ -203,8 +213,15 @@ async fn create_with(
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
         }
+        let media = match audit {
+            Some(audit) => {
+                let before = before.and_then(|before| before.media);
+                audit::end(audit, before, &mut warnings).await
+            }
+            None => None,
+        };
         Findings {
-            media: None,
+            media,
             changed,
             warnings,
         }
@@ -212,6 +229,18 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
+}
+
+/// Shows every member to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>) -> Watcher {
+    let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
+    let feed = feed.map(Audit::feed);
+    Arc::new(move |member| {
+        if let Some(feed) = &feed {
+            feed.member(member);
+        }
+        Ok(())
+    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.

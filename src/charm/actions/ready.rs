@@ -99,7 +99,7 @@ impl Look {
         let weakness = known.weakness.clone();
         let passphrases = match task {
             Task::Create => known.current.map(|current| vec![current]),
-            Task::Restore => known.to_open(),
+            Task::Restore => known.opening(),
         };
         let passphrases = passphrases.unwrap_or_else(|flaw| {
             note(flaw.failure.or_led_by(lead));
