@@ -1,6 +1,7 @@
 //! The suite: one binary, one module a subject.
 
 mod agent;
+mod by_hand;
 mod charm_archive;
 mod damage;
 mod dispatch;

@@ -63,14 +63,7 @@ impl Shelf {
         let passphrase = Arc::new(Passphrase::parse(&secret.into()).unwrap());
         let id = BackupId::parse(ID).unwrap();
         let (monitor, _progress) = Monitor::new();
-        survey(
-            &self.catalogue,
-            std::slice::from_ref(&passphrase),
-            &id,
-            HERITAGE,
-            &monitor,
-        )
-        .await
+        survey(&self.catalogue, &[passphrase], &id, HERITAGE, &monitor).await
     }
 
     /// The whole chain of causes, as an operator reads it.
