@@ -39,7 +39,7 @@ pub use format::{
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
 pub use lease::{Holder, Lease, LeaseError, Terms};
-pub use legacy::{Heritage, Surveyed, Use, survey};
+pub use legacy::{Heritage, Surveyed, Use, examine, restore_checked, survey};
 pub use moves::MoveError;
 pub use place::{Place, Room};
 pub use preflight::{Needs, Sealed};

@@ -85,6 +85,11 @@ impl Place {
         self.staging().join(self.there.trim_start_matches('/'))
     }
 
+    /// The staged data directory as the workload sees it.
+    pub(super) fn staged_in_workload(&self) -> String {
+        format!("{}{}", self.staging_in_workload(), self.there)
+    }
+
     /// Room on the volume.
     pub(super) fn room(&self) -> Result<Room, RestoreError> {
         Room::of(&self.here).map_err(|error| self.failed(error))

@@ -314,6 +314,7 @@ fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
         | RestoreError::Archive(_)
         | RestoreError::Staging { .. }
         | RestoreError::Unpack(_)
+        | RestoreError::Unusable(_)
         | RestoreError::Stream(_)
         | RestoreError::Panicked => return None,
     })

@@ -4,6 +4,7 @@ mod part;
 mod plan;
 
 use super::led;
+use super::legacy::{self, Old};
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Catalogue, Place, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
@@ -24,6 +25,8 @@ const PEERS: &str = "synapse-peers";
 pub(super) struct Cleared {
     pub(super) ready: Ready,
     pub(super) sealed: Sealed,
+    /// What there is to tell of it, when the Python charm has made it.
+    pub(super) old: Option<Old>,
     /// Findings that the operator has overridden.
     pub(super) forced: Vec<String>,
     pub(super) plan: String,
@@ -60,11 +63,16 @@ pub(super) async fn check(
     });
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
-    let mut opened = None;
+    let (mut opened, mut old) = (None, None);
     if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        match Sealed::open(catalogue, std::slice::from_ref(passphrase), id).await {
-            Ok(sealed) => opened = Some(sealed),
-            Err(error) => look.findings.push(failed(error)),
+        let keys = (catalogue, std::slice::from_ref(passphrase));
+        let server = (look.server_name.as_ref(), RESTORE);
+        match legacy::opened(charm, "restore", keys, id, server).await {
+            Ok(found) => {
+                opened = Some(found.sealed);
+                old = found.old;
+            }
+            Err(failure) => look.findings.push(failure),
         }
     }
     if let (Some(sealed), Some(catalogue), Some(passphrase), Some(volume)) =
@@ -88,6 +96,13 @@ pub(super) async fn check(
         look.findings.extend(found.into_iter().map(failed));
         look.findings.extend(other_server(sealed, &look));
         look.findings.extend(other_database(sealed));
+        if let Some(old) = &old {
+            plan.line("made", old.plan());
+            look.findings.extend(
+                old.lacks_database(sealed, &place)
+                    .map(|failure| failure.led_by(RESTORE)),
+            );
+        }
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
             &data::census(&volume.here, &parts(sealed.scope())).map_err(led(RESTORE))?,
@@ -113,6 +128,7 @@ pub(super) async fn check(
         Some(sealed) => Ok(Cleared {
             ready,
             sealed,
+            old,
             forced: used,
             plan,
             keep_hours,
@@ -190,6 +206,12 @@ async fn other_units(charm: &Charm) -> Result<Option<Failure>, Failure> {
 
 fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
     let (ours, theirs) = (look.server_name.as_ref()?.as_str(), sealed.server_name());
+    if ours != theirs && sealed.is_legacy() {
+        let cause = format!("the backup is of the server {theirs}, and this is {ours}");
+        let hint = format!("restore it in an application whose server_name is {theirs}");
+        // It has no configuration that could turn this server into that one.
+        return Some(finding("legacy-server-name", &cause, hint));
+    }
     (ours != theirs).then(|| {
         let cause = format!("the backup is of the server {theirs}, and this is {ours}");
         let hint = format!(

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::legacy::{self, Old, Opened};
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
-use crate::backup::{self, Level, Monitor, Sealed};
+use crate::backup::{self, Catalogue, Level, Monitor, Place, Restoration, Sealed};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::report::reported;
 use crate::charm::swaps::place;
 use crate::charm::{Charm, now, observe};
+use crate::openpgp::Passphrase;
 use crate::synapse;
 
 const LEAD: &str = "Error verifying backup.";
@@ -32,9 +36,12 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
-    let sealed = Sealed::open(&catalogue, &passphrases, &id)
-        .await
-        .map_err(failed)?;
+    let keys = (&catalogue, &passphrases[..]);
+    let opened = legacy::opened(charm, "verify", keys, &id, (None, LEAD)).await?;
+    let Opened { sealed, old } = opened;
+    if let Some(old) = old {
+        return verify_old(charm, keys, sealed, old, started).await;
+    }
 
     let (monitor, progress) = Monitor::new();
     // Nothing is written there: it says which places a backup may have.
@@ -61,6 +68,52 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
         ("files".to_owned(), members.to_string()),
         ("seconds".to_owned(), seconds(started, now())),
     ]))
+}
+
+/// What is left to do of a backup of the Python charm, which was read whole to open it: its database.
+async fn verify_old(
+    charm: &Charm,
+    (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
+    sealed: Sealed,
+    old: Old,
+    started: Timestamp,
+) -> Result<Results, Failure> {
+    let manifest = sealed.manifest();
+    let (id, finished) = (sealed.id().clone(), sealed.finished());
+    let (content, members) = (manifest.content, manifest.members);
+    let mut checked = None;
+    if let Some(volume) = observe::volume(charm).await.map_err(led(LEAD))? {
+        let (monitor, progress) = Monitor::new();
+        let place = Place {
+            staging: "verify",
+            ..place(&volume.here)
+        };
+        let restoration = Restoration {
+            client: &charm.client,
+            catalogue,
+            passphrases,
+            place: &place,
+            monitor: &monitor,
+        };
+        let work = legacy::examine(charm, &restoration, sealed, &old);
+        let examined = reported(charm, "verify", progress, work).await;
+        checked = examined
+            .map_err(|error| legacy::failure(&error, LEAD).unwrap_or_else(|| led(LEAD)(error)))?;
+    }
+    let mut results = old.told(checked.as_ref());
+    let told =
+        format!("passphrase, seal, and the archive to its end: {members} files and directories");
+    results.extend([
+        ("result".to_owned(), "correct".to_owned()),
+        ("backup-id".to_owned(), id.to_string()),
+        ("level".to_owned(), "full".to_owned()),
+        ("checked".to_owned(), told),
+        ("backup-finished".to_owned(), finished.to_string()),
+        ("content".to_owned(), content.to_string()),
+        ("files".to_owned(), members.to_string()),
+        ("seconds".to_owned(), seconds(started, now())),
+    ]);
+    Ok(results)
 }
 
 /// Reads the parameter `level`.
