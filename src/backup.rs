@@ -9,6 +9,7 @@
 //! ```
 
 mod catalogue;
+mod contents;
 mod create;
 mod format;
 mod id;
@@ -16,12 +17,14 @@ mod journal;
 mod lease;
 mod legacy;
 mod moves;
+mod newest;
 mod part;
 mod pipe;
 mod place;
 mod preflight;
 mod previous;
 mod progress;
+mod proof;
 mod restore;
 mod scope;
 mod stage;
@@ -29,7 +32,8 @@ mod swap;
 mod tidy;
 mod verify;
 
-pub use catalogue::{Catalogue, CatalogueError, Deleted, Listed};
+pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
+pub use contents::{Page, Pattern, Question, contents};
 pub use create::{
     CreateError, Created, Creation, Findings, Group, Origin, Source, SourceRoot, Watcher, create,
 };
@@ -38,15 +42,17 @@ pub use format::{
 };
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
-pub use lease::{Holder, Lease, LeaseError, Terms};
-pub use legacy::{Heritage, Surveyed, Use, examine, restore_checked, survey};
+pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
+pub use legacy::{Heritage, Surveyed, Use, restore_checked, survey};
 pub use moves::MoveError;
+pub use newest::{Newest, newest};
 pub use place::{Place, Room};
 pub use preflight::{Needs, Sealed};
 pub use previous::{Kept, TreeId, TreeIdError};
 pub use progress::{Monitor, Phase, Progress};
+pub use proof::{Level, Proof, Proven, Verdict};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
 pub use scope::Scope;
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
-pub use verify::{Level, verify};
+pub use verify::Verification;

@@ -10,7 +10,9 @@ mod decide;
 mod failure;
 mod fix_ups;
 mod lease;
+mod newest;
 mod observe;
+mod passphrases;
 mod process;
 mod report;
 mod selection;
@@ -29,8 +31,8 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use crate::juju::{Context, Event, Options, Status, ToolError, Tools};
-use crate::openpgp::{Passphrase, PassphraseError};
+use crate::juju::log::Recorder;
+use crate::juju::{Context, Event, Status, ToolError, Tools};
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
 use failure::Failure;
@@ -49,6 +51,8 @@ const STARTING: Duration = Duration::from_secs(120);
 struct Charm {
     context: Context,
     tools: Tools,
+    /// What this wake-up has logged; whoever reads a secret makes it known here.
+    log: Recorder,
     client: pebble::Client,
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
@@ -84,7 +88,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let tools = Tools::new(context.tools.clone());
-        let Ok(log) = juju::log::install(tools.clone()) else {
+        let Ok(log) = juju::log::install(tools.clone(), now) else {
             return ExitCode::FAILURE;
         };
         let charm = Charm {
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
             refused: OnceLock::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
+            log: log.recorder(),
             context,
             tools,
         };
@@ -195,16 +200,6 @@ impl Charm {
     async fn leader(&self, lead: &'static str) -> Result<bool, Failure> {
         let asked = self.tools.is_leader().await;
         asked.map_err(|error| failure::sort(&error).led_by(lead))
-    }
-
-    /// The passphrase that backups are sealed with.
-    fn passphrase(&self, options: &Options) -> Result<Passphrase, Failure> {
-        let missing =
-            |error: Option<&PassphraseError>| failure::passphrase(self.application(), error);
-        let text = options
-            .secret("backup_passphrase")
-            .ok_or_else(|| missing(None))?;
-        Passphrase::parse(&text).map_err(|error| missing(Some(&error)))
     }
 
     /// Waits until Synapse answers, and gives its last excuse when it does not within `patience`.

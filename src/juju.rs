@@ -20,4 +20,4 @@ pub use event::{
 };
 pub use options::Options;
 pub use status::{Status, StatusKind};
-pub use tools::{ToolError, Tools};
+pub use tools::{SecretContent, SecretError, ToolError, Tools};

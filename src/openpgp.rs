@@ -36,7 +36,7 @@ mod seal;
 mod tests;
 mod watch;
 
-pub use head::{KEY_PACKET, key_packet_length};
+pub use head::{HEAD, KEY_PACKET, Rekeyed, key_packet_length, rekey, unlocks};
 pub use open::{Authenticated, Untrusted, open};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use refusal::OpenError;

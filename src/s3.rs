@@ -4,6 +4,8 @@
 //! relation data --Params::parse--> Params --Bucket::open--> Bucket --begin--> Upload --complete--> Completed
 //!                                                             |--- get ---> Download (small objects)
 //!                                                             |-- fetch --> Fetch (large ones, several ranges ahead)
+//!                                                             |-- start --> Start (the first bytes)
+//!                                                             |-- replace_head (all behind it stays in the store)
 //!                                                             '--- list, head, put, delete, open_uploads
 //! ```
 //!
@@ -27,6 +29,7 @@ mod listing;
 mod params;
 mod parts;
 mod proxy;
+mod replace;
 mod target;
 mod trust;
 mod upload;
@@ -39,11 +42,12 @@ pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{Cause, S3Error, TlsReason};
-pub use fetch::Fetch;
+pub use fetch::{Fetch, Start};
 pub use limits::Limits;
 pub use listing::{Listing, Page};
 pub use params::{Params, Problem, UriStyle};
 pub use parts::PartPlan;
 pub use proxy::{Proxy, ProxyError};
+pub use replace::Replacement;
 pub use upload::{Completed, Upload};
 pub use uploads::OpenUpload;

@@ -1,15 +1,25 @@
-//! Where backups lie in the bucket, which of them are committed, and how one is removed.
+//! Where backups lie in the bucket, how each stands, and how one is removed.
 //!
 //! ```text
-//! <backup-id>/volume-0001.tar.gpg
+//! <backup-id>/volume-0001.tar.gpg    and so on
 //! <backup-id>/inventory.json.gpg
+//! <backup-id>/run.log                what the run logged
 //! <backup-id>/manifest.json          its presence is the commit
+//! <backup-id>/failed.json            instead of it: why there is none
+//! <backup-id>/proof.json             what verifications found out
+//! <backup-id>                        an object of that very name: a backup of the Python charm
 //! lease.json                         who works on the backups right now
 //! ```
 //!
-//! Keys are relative to the path that the S3 integrator names; the bucket adds it.
+//! Keys are relative to the path that the S3 integrator names; the bucket adds it. Whatever else lies there belongs to
+//! somebody else: it is neither listed nor touched, and that goes for a folder in a backup's folder, too.
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+mod examine;
+mod failed;
+mod listing;
+mod sight;
+mod standing;
+
 use tracing::warn;
 
 use super::format::MANIFEST_LIMIT;
@@ -17,19 +27,28 @@ use super::{BackupId, FormatError, Manifest};
 use crate::archive::Sha256Hex;
 use crate::s3::{Bucket, S3Error};
 
+pub use examine::Examined;
+pub use failed::FailedRun;
+pub use listing::Listed;
+pub use standing::Standing;
+
 /// Name of the commit marker below a backup's prefix.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Name of the sealed inventory.
 pub(super) const INVENTORY: &str = "inventory.json.gpg";
+/// Name of what verifications found out.
+pub(super) const PROOF: &str = "proof.json";
+/// Name of what a failed run has to say.
+const FAILED: &str = "failed.json";
+/// Name of what a run logged.
+const RUN_LOG: &str = "run.log";
+/// A backup has a handful of objects; more than this are not ours.
+const OBJECTS: usize = 100_000;
+
 /// Name of the volume of this number, which counts from 1.
 pub(super) fn volume_name(number: usize) -> String {
     format!("volume-{number:04}.tar.gpg")
 }
-
-/// Manifests read at once.
-const READERS: usize = 16;
-/// A backup has a handful of objects; more than this are not ours.
-const OBJECTS: usize = 100_000;
 
 /// The backups of one bucket and path.
 #[derive(Clone)]
@@ -37,21 +56,12 @@ pub struct Catalogue {
     bucket: Bucket,
 }
 
-/// A committed backup in a listing.
-#[derive(Debug)]
-pub struct Listed {
-    /// Its name.
-    pub id: BackupId,
-    /// Its manifest, or why it cannot be read.
-    pub manifest: Result<Manifest, FormatError>,
-}
-
 /// What a deletion removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deleted {
     /// Objects that are gone.
     pub objects: usize,
-    /// Whether it was a committed backup; false when only the rest of an unfinished one was there.
+    /// Whether it was a backup; false when only the rest of an unfinished one was there.
     pub committed: bool,
 }
 
@@ -87,9 +97,18 @@ pub enum CatalogueError {
         #[source]
         source: FormatError,
     },
+    /// What was proven of the backup cannot be put down.
+    #[error("failed to note what was proven of {id}")]
+    Proof {
+        /// The backup.
+        id: BackupId,
+        /// What is wrong.
+        #[source]
+        source: FormatError,
+    },
 }
 
-fn store(action: &'static str) -> impl Fn(S3Error) -> CatalogueError {
+pub(super) fn store(action: &'static str) -> impl Fn(S3Error) -> CatalogueError {
     move |source| CatalogueError::Store { action, source }
 }
 
@@ -114,53 +133,13 @@ impl Catalogue {
         self.bucket.head().await.map_err(store("reach the bucket"))
     }
 
-    /// Lists the committed backups, oldest first.
-    ///
-    /// Only the presence of a manifest counts: what was never committed does not appear.
-    pub async fn list(&self) -> Result<Vec<Listed>, CatalogueError> {
-        let mut ids = Vec::new();
-        let mut listing = self.bucket.list("");
-        while let Some(page) = listing.page().await.map_err(store("list the bucket"))? {
-            ids.extend(
-                page.objects
-                    .iter()
-                    .filter_map(|object| committed_id(&object.key)),
-            );
-        }
-        ids.sort();
-        stream::iter(ids)
-            .map(|id| self.listed(id))
-            .buffered(READERS)
-            .try_filter_map(async |listed| Ok(listed))
-            .try_collect()
-            .await
-    }
-
-    /// One line of a listing; `None` when the backup was deleted meanwhile.
-    async fn listed(&self, id: BackupId) -> Result<Option<Listed>, CatalogueError> {
-        match self.manifest(&id).await {
-            Ok(manifest) => Ok(Some(Listed {
-                id,
-                manifest: Ok(manifest),
-            })),
-            Err(CatalogueError::Absent(_)) => Ok(None),
-            Err(CatalogueError::Manifest { id, source }) => Ok(Some(Listed {
-                id,
-                manifest: Err(source),
-            })),
-            Err(error @ (CatalogueError::Store { .. } | CatalogueError::Undeleted { .. })) => {
-                Err(error)
-            }
-        }
-    }
-
     /// Reads the manifest of a committed backup.
     pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, CatalogueError> {
         let read = self.manifest_and_digest(id).await;
         read.map(|(manifest, _)| manifest)
     }
 
-    /// Reads the manifest of a committed backup, and digests its bytes.
+    /// Reads the manifest of a committed backup, and digests its very bytes.
     pub async fn manifest_and_digest(
         &self,
         id: &BackupId,
@@ -184,23 +163,54 @@ impl Catalogue {
 
     /// Deletes a backup: its manifest first, so that it stops being one before anything of it is gone.
     pub async fn delete(&self, id: &BackupId) -> Result<Deleted, CatalogueError> {
-        let listing = self.bucket.list(&format!("{id}/"));
+        let mut keys = self.keys(id).await?;
+        let flat = self.bucket.stat(id.as_str()).await;
+        let flat = flat.map_err(store("list the backup"))?.is_some();
+        if flat {
+            keys.push(id.to_string());
+        }
+        self.delete_keys(id, keys, flat).await
+    }
+
+    /// Removes what a failed backup left, as far as the store lets us: without a manifest it is no backup anyway.
+    pub(super) async fn discard(&self, id: &BackupId) {
+        let discarded = match self.keys(id).await {
+            Ok(keys) => self.delete_keys(id, keys, false).await,
+            Err(error) => Err(error),
+        };
+        match discarded {
+            Ok(_) | Err(CatalogueError::Absent(_)) => (),
+            Err(error) => {
+                warn!(backup = %id, %error, "objects of the failed backup stay in the bucket")
+            }
+        }
+    }
+
+    /// The keys of all objects in a backup's folder.
+    async fn keys(&self, id: &BackupId) -> Result<Vec<String>, CatalogueError> {
+        let listing = self.bucket.list_level(&format!("{id}/"));
         let page = listing
             .all(OBJECTS)
             .await
             .map_err(store("list the backup"))?;
-        if page.objects.is_empty() {
+        Ok(page.objects.into_iter().map(|object| object.key).collect())
+    }
+
+    async fn delete_keys(
+        &self,
+        id: &BackupId,
+        keys: Vec<String>,
+        flat: bool,
+    ) -> Result<Deleted, CatalogueError> {
+        if keys.is_empty() {
             return Err(CatalogueError::Absent(id.clone()));
         }
         let manifest = Self::key(id, MANIFEST);
-        let (first, rest): (Vec<String>, Vec<String>) = page
-            .objects
-            .into_iter()
-            .map(|object| object.key)
-            .partition(|key| *key == manifest);
+        let (first, rest): (Vec<String>, Vec<String>) =
+            keys.into_iter().partition(|key| *key == manifest);
         let deleted = Deleted {
             objects: first.len() + rest.len(),
-            committed: !first.is_empty(),
+            committed: flat || !first.is_empty(),
         };
         for keys in [first, rest] {
             if keys.is_empty() {
@@ -219,43 +229,5 @@ impl Catalogue {
             }
         }
         Ok(deleted)
-    }
-
-    /// Removes what a failed backup left, as far as the store lets us: without a manifest it is no backup anyway.
-    pub(super) async fn discard(&self, id: &BackupId) {
-        match self.delete(id).await {
-            Ok(_) | Err(CatalogueError::Absent(_)) => (),
-            Err(error) => {
-                warn!(backup = %id, %error, "objects of the failed backup stay in the bucket")
-            }
-        }
-    }
-}
-
-/// The backup whose manifest has this key, relative to the prefix of all backups.
-fn committed_id(key: &str) -> Option<BackupId> {
-    let (id, name) = key.split_once('/')?;
-    (name == MANIFEST).then(|| BackupId::parse(id).ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_manifest_in_the_place_of_a_backup_commits_it() {
-        let id = "backup-20261121120405000678";
-        assert!(committed_id(&format!("{id}/manifest.json")).is_some());
-        for key in [
-            format!("{id}/volume-0001.tar.gpg"),
-            format!("{id}/x/manifest.json"),
-            format!("x/{id}/manifest.json"),
-            format!("{id}-staging/manifest.json"),
-            "manifest.json".to_owned(),
-            "lease.json".to_owned(),
-            id.to_owned(),
-        ] {
-            assert_eq!(committed_id(&key), None, "{key}");
-        }
     }
 }

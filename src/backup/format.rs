@@ -144,7 +144,7 @@ struct Preamble {
     version: u32,
 }
 
-fn check_preamble(
+pub(super) fn check_preamble(
     document: &'static str,
     expected: &'static str,
     found: &str,
@@ -164,7 +164,7 @@ fn check_preamble(
     Ok(())
 }
 
-fn check_place(
+pub(super) fn check_place(
     document: &'static str,
     found: &BackupId,
     expected: &BackupId,

@@ -16,6 +16,7 @@
 //! What can go wrong, an object that is deleted while it is read, is an error of its own.
 
 mod document;
+mod task;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::Catalogue;
 use crate::s3::{Bucket, Condition, ConditionError, S3Error};
 use document::{Document, Verdict, verdict};
+pub use task::{AtWork, Task};
 
 /// Where it lies, beside the backups.
 const KEY: &str = "lease.json";
@@ -110,6 +112,7 @@ pub struct Lease {
     bucket: Bucket,
     holder: Holder,
     document: Document,
+    task: Task,
     terms: Terms,
     now: fn() -> Timestamp,
     lost: Option<LeaseError>,
@@ -139,7 +142,7 @@ impl Lease {
     pub async fn take(
         catalogue: &Catalogue,
         holder: Holder,
-        task: &str,
+        task: impl Into<Task>,
         terms: Terms,
         random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
         now: fn() -> Timestamp,
@@ -147,10 +150,12 @@ impl Lease {
         let mut token = [0; TOKEN];
         random(&mut token).map_err(LeaseError::Random)?;
         let token = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let task = task.into();
         let mut lease = Self {
             bucket: catalogue.bucket().clone(),
-            document: Document::new(&holder, task, token, now()),
+            document: Document::new(&holder, &task, token, now()),
             holder,
+            task,
             terms,
             now,
             lost: None,
@@ -244,7 +249,10 @@ impl Lease {
 
     /// Writes the lease in the place of what was found. A condition that does not hold is no error: reading tells.
     async fn write(&mut self, unchanged: Option<Condition>) -> Result<(), LeaseError> {
-        let document = self.document.renewed((self.now)(), self.terms.lasts);
+        let mut document = self.document.renewed((self.now)(), self.terms.lasts);
+        if let Some(progress) = &self.task.progress {
+            document = document.telling(*progress.borrow());
+        }
         let text = Bytes::from(serde_json::to_vec_pretty(&document)?);
         let written = match unchanged {
             Some(condition) => self.bucket.put_if(KEY, text, &condition).await,
@@ -258,6 +266,14 @@ impl Lease {
             Err(ConditionError::Unmet { .. }) => Ok(()),
             Err(ConditionError::Store(source)) => Err(store("write")(source)),
         }
+    }
+}
+
+impl Catalogue {
+    /// Who works on the backups right now, if anybody does.
+    pub async fn at_work(&self, now: Timestamp) -> Result<Option<AtWork>, LeaseError> {
+        let found = read(self.bucket()).await?.document;
+        Ok(found.and_then(|document| document.at_work(now)))
     }
 }
 

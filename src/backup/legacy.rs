@@ -25,7 +25,7 @@ use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError};
 use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
 use crate::openpgp::{Authenticated, Passphrase};
 
-pub use restore::{examine, restore_checked};
+pub use restore::restore_checked;
 pub(super) use sealed::narrow;
 
 /// Files at the top of the data directory whose names are kept; that charm saved a handful.
@@ -126,7 +126,11 @@ pub async fn survey(
     monitor.enter(Phase::Verifying, size);
     let (out, sealed) = pipe();
     let passphrases = passphrases.to_vec();
-    let reading = spawn_blocking(move || read(sealed, &passphrases, heritage));
+    let key = id.to_string();
+    let reading = spawn_blocking(move || {
+        let read = read(sealed, &passphrases, heritage);
+        read.map_err(|error| error.of(&key))
+    });
     let (downloaded, read) = tokio::join!(download(catalogue, id, out, monitor), joined(reading));
     let ((size, sha256), (message, passphrase, notes)) = match (downloaded, read) {
         (Ok(object), Ok(read)) => (object, read),

@@ -75,6 +75,11 @@ impl Place {
         format!("{}/{}/{}", self.there, self.private, self.staging)
     }
 
+    /// The staged data directory as the workload sees it.
+    pub(super) fn staged_in_workload(&self) -> String {
+        format!("{}{}", self.staging_in_workload(), self.there)
+    }
+
     /// The live data directory.
     pub(super) fn live(&self) -> &Path {
         &self.here
@@ -83,11 +88,6 @@ impl Place {
     /// The staged data directory: member names begin with the workload's path.
     pub(super) fn staged(&self) -> PathBuf {
         self.staging().join(self.there.trim_start_matches('/'))
-    }
-
-    /// The staged data directory as the workload sees it.
-    pub(super) fn staged_in_workload(&self) -> String {
-        format!("{}{}", self.staging_in_workload(), self.there)
     }
 
     /// Room on the volume.

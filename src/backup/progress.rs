@@ -20,6 +20,10 @@ pub enum Phase {
     Rechecking,
     /// Downloads and opens, to see whether all is as it was written.
     Verifying,
+    /// Looks into the database.
+    LookingIn,
+    /// Starts the service on the staged data where nobody sees it.
+    Rehearsing,
     /// Downloads, opens and unpacks into staging.
     Staging,
     /// Puts the staged data into its place.
@@ -39,6 +43,8 @@ impl fmt::Display for Phase {
             Self::Committing => "committing",
             Self::Rechecking => "checking what is already here",
             Self::Verifying => "downloading and checking",
+            Self::LookingIn => "checking the database",
+            Self::Rehearsing => "starting the service offline on it",
             Self::Staging => "downloading and verifying",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",
@@ -56,6 +62,14 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes expected in this phase; 0 when they cannot be counted.
     pub total: u64,
+}
+
+impl Progress {
+    /// How much of this phase is done, where it can be counted.
+    pub fn percent(&self) -> Option<u8> {
+        let percent = self.bytes.saturating_mul(100).checked_div(self.total)?;
+        Some(u8::try_from(percent).unwrap_or(100).min(100))
+    }
 }
 
 /// Where a run tells how far it has come; whoever listens looks as often as it likes.

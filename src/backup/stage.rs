@@ -17,7 +17,7 @@ mod recheck;
 mod tree;
 mod volume;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -35,8 +35,7 @@ use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
-use volume::Unpacking;
-pub(super) use volume::{Reading, Whole};
+pub(super) use volume::{Reading, Unpacking, Whole};
 
 /// Reports of the recheck that may wait to be told: a number each.
 const REPORTS: usize = 16;
@@ -131,20 +130,40 @@ pub(super) async fn visit<S: Send + 'static>(
     let (downloaded, opened) = tokio::join!(download(catalogue, (&key, 0), out), joined(reading));
     match (downloaded, opened) {
         (Ok(_), Ok(opened)) => Ok(opened),
-        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()])),
+        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()]).of(&key)),
     }
 }
 
-/// Opens a message with the passphrase among these that fits; tells which that is.
+/// A message whose head was read before the rest.
+type Headed = io::Chain<io::Cursor<Vec<u8>>, PipeReader>;
+
+/// Opens a message with the first passphrase among these that fits; tells which that is.
+///
+/// The head of the message is enough to know. When none fits, the message is told to be of a wrong passphrase, and when
+/// there is something else about its head, that is told.
 pub(super) fn unlock(
-    source: PipeReader,
+    mut source: PipeReader,
     passphrases: &[Arc<Passphrase>],
-) -> Result<(openpgp::Untrusted<PipeReader>, usize), RestoreError> {
-    let Some(passphrase) = passphrases.first() else {
+) -> Result<(openpgp::Untrusted<Headed>, usize), RestoreError> {
+    let mut head = Vec::new();
+    let read = source.by_ref().take(openpgp::HEAD).read_to_end(&mut head);
+    read.map_err(|error| RestoreError::Open(OpenError::Read(Arc::new(error))))?;
+    let mut fitting = 0;
+    // The key of a single one is derived only once: opening tells whether it fits.
+    if passphrases.len() > 1 {
+        for (at, passphrase) in passphrases.iter().enumerate() {
+            if openpgp::unlocks(&head, passphrase).map_err(RestoreError::Open)? {
+                fitting = at;
+                break;
+            }
+        }
+    }
+    let Some(passphrase) = passphrases.get(fitting) else {
         return Err(RestoreError::Open(OpenError::WrongPassphrase));
     };
-    let opened = openpgp::open(source, passphrase).map_err(RestoreError::Open)?;
-    Ok((opened, 0))
+    let whole = io::Cursor::new(head).chain(source);
+    let opened = openpgp::open(whole, passphrase).map_err(RestoreError::Open)?;
+    Ok((opened, fitting))
 }
 
 /// What is staged already takes so many bytes and inodes of the data volume, be it of this backup or of another one.

@@ -1,12 +1,13 @@
 //! Every error, as an operator meets it: one line that says what is wrong and what to do.
 
+mod restore;
+
 use std::error::Error;
 use std::fmt;
 
-use crate::archive;
 use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
-use crate::openpgp::{OpenError, PassphraseError};
+use crate::openpgp::OpenError;
 use crate::pebble::{ExecError, PebbleError};
 use crate::s3::{self, S3Error};
 use crate::synapse::data::SnapshotError;
@@ -58,6 +59,14 @@ impl Failure {
     /// Puts a leading phrase before the cause.
     pub(crate) fn led_by(self, lead: &'static str) -> Self {
         Self { lead, ..self }
+    }
+
+    /// Puts a leading phrase before a cause that has none.
+    pub(crate) fn or_led_by(self, lead: &'static str) -> Self {
+        match self.lead {
+            "" => self.led_by(lead),
+            _ => self,
+        }
     }
 
     /// Puts a sentence behind everything else.
@@ -149,7 +158,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The error in a chain that is of type `E`.
-fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(crate) fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
@@ -183,7 +192,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         ..
     }) = within(error)
     {
-        return Failure::new(Kind::Operator, "volume-missing", cause, DAMAGED);
+        return Failure::new(Kind::Operator, "volume-missing", cause, restore::DAMAGED);
     }
     if let Some(error) = within::<S3Error>(error) {
         return Failure::new(Kind::Operator, store_code(error), cause, error.hint());
@@ -191,7 +200,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     if let Some(error) = within::<OpenError>(error) {
         let hint = match error {
             OpenError::WrongPassphrase => {
-                "set backup_passphrase to the passphrase that the backup was made with"
+                "add the passphrase that the backup was made with to backup_old_passphrases"
             }
             OpenError::Read(_) => "see the cause, then try again",
             _ => "the backup is damaged or not one of this charm: restore another one",
@@ -218,7 +227,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         );
     }
     if let Some(error) = within::<RestoreError>(error)
-        && let Some((kind, code, hint)) = restore(error)
+        && let Some((kind, code, hint)) = restore::sort(error)
     {
         return Failure::new(kind, code, cause, hint);
     }
@@ -278,48 +287,6 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
     Failure::new(Kind::Fault, code, cause, "see juju debug-log")
 }
 
-/// What to do about a backup of which something is missing or altered.
-const DAMAGED: &str = "the backup is damaged: restore another one";
-
-/// What to do about a failed restore, as far as the restore itself knows; its causes speak for themselves.
-fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
-    const ROOM: &str = "give the storage data more room, or free what an earlier restore replaced: confirm-restore";
-    Some(match error {
-        RestoreError::NoSpace { .. } => (Kind::Operator, "no-space", ROOM),
-        RestoreError::NoInodes { .. } => (Kind::Operator, "no-inodes", ROOM),
-        RestoreError::VolumeMissing { .. } => (Kind::Operator, "volume-missing", DAMAGED),
-        RestoreError::VolumeSize { .. } => (Kind::Operator, "volume-size", DAMAGED),
-        RestoreError::OtherObject(_)
-        | RestoreError::OtherMembers { .. }
-        | RestoreError::OtherFiles { .. }
-        | RestoreError::Twice(_) => (Kind::Operator, "backup-damaged", DAMAGED),
-        RestoreError::Archive(archive::ArchiveError::Refused { .. }) => {
-            let hint =
-                "whoever made it has the passphrase and did not use this charm: do not restore it";
-            (Kind::Operator, "archive-refused", hint)
-        }
-        RestoreError::TakenBack(_) => {
-            let hint = "see juju debug-log and kubectl logs; restore another backup, or try again";
-            (Kind::Fault, "restore-taken-back", hint)
-        }
-        RestoreError::Unfinished(_) => {
-            let hint =
-                "mend what it names; the next hook tries again, at the latest in a few minutes";
-            (Kind::Fault, "restore-unfinished", hint)
-        }
-        RestoreError::Catalogue(_)
-        | RestoreError::Format(_)
-        | RestoreError::Download { .. }
-        | RestoreError::Open(_)
-        | RestoreError::Archive(_)
-        | RestoreError::Staging { .. }
-        | RestoreError::Unpack(_)
-        | RestoreError::Unusable(_)
-        | RestoreError::Stream(_)
-        | RestoreError::Panicked => return None,
-    })
-}
-
 /// A stable word for what a store did.
 fn store_code(error: &S3Error) -> &'static str {
     match error {
@@ -360,14 +327,6 @@ pub(crate) fn parameters(problems: &[s3::Problem]) -> Failure {
         findings.join("; "),
         hints.join("; "),
     )
-}
-
-/// What is wrong with the passphrase option.
-pub(crate) fn passphrase(application: &str, error: Option<&PassphraseError>) -> Failure {
-    let cause = error.map(ToString::to_string).unwrap_or_default();
-    let hint = format!("set one line: juju config {application} backup_passphrase=<passphrase>");
-    Failure::new(Kind::Operator, "passphrase-missing", cause, hint)
-        .led_by("Missing backup_passphrase config option.")
 }
 
 #[cfg(test)]

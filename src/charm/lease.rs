@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::failure::{self, Failure, Kind};
 use super::{Charm, now};
-use crate::backup::{Catalogue, Holder, Lease, LeaseError, Terms};
+use crate::backup::{Catalogue, Holder, Lease, LeaseError, Task, Terms};
 
 /// What an action does when the store lets nobody write a lease.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Without {
 pub(super) async fn holding<T>(
     charm: &Charm,
     catalogue: &Catalogue,
-    (task, lead): (&'static str, &'static str),
+    (task, lead): (impl Into<Task>, &'static str),
     without: Without,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {

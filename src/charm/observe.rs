@@ -11,7 +11,7 @@ use crate::pebble::{PebbleError, Plan, ServiceInfo};
 use crate::s3::{Params, Problem};
 
 /// The endpoint that names the bucket.
-const BACKUP: &str = "backup";
+pub(super) const BACKUP: &str = "backup";
 /// The storage that holds all data.
 const STORAGE: &str = "data";
 

@@ -104,6 +104,11 @@ impl Selection {
         self.parts.contains(&Part::Database)
     }
 
+    /// Whether all local media is taken.
+    pub(super) fn has_media(&self) -> bool {
+        self.parts.contains(&Part::Media)
+    }
+
     /// The patterns as `tar` takes them, for members that begin with `base`.
     pub(super) fn patterns(&self, base: &str) -> Vec<String> {
         let patterns = self.exclude.iter();

@@ -6,9 +6,10 @@ use tracing::debug;
 
 use super::failure::{self, Failure};
 use super::observe::{BackupRelation, Observation};
+use super::passphrases::Passphrases;
 use super::swaps::keep_hours;
 use super::volume::Volume;
-use super::{Charm, store};
+use super::{Charm, newest, store};
 use crate::backup::{Kept, Operation};
 use crate::juju::{Options, Status, UnitName};
 
@@ -26,8 +27,8 @@ pub(super) struct Standing {
     pub(super) version: Option<String>,
     /// What is wrong with the place for backups, under the Python charm's leading phrase.
     pub(super) backup: Option<(&'static str, Failure)>,
-    /// Whether there is a place for backups at all.
-    pub(super) related: bool,
+    /// What an operator should know of backups, though it hinders nothing now: fragments.
+    pub(super) notes: Vec<String>,
     /// What the last restore or rollback has replaced, as long as it is kept.
     pub(super) kept: Option<Kept>,
     /// Whether little room is left on the data volume.
@@ -57,14 +58,26 @@ pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> St
         }
         None => None,
     };
+    let notes = notes(charm, seen, backup.is_none()).await;
     Standing {
         health,
         version,
         backup,
-        related: !matches!(seen.backup, BackupRelation::Absent),
+        notes,
         kept: None,
         crowded: seen.volume.as_ref().is_some_and(crowded),
     }
+}
+
+/// What is to be said of the passphrases, where there is a place for backups.
+async fn notes(charm: &Charm, seen: &Observation, reachable: bool) -> Vec<String> {
+    if matches!(seen.backup, BackupRelation::Absent) {
+        return Vec::new();
+    }
+    let passphrases = Passphrases::resolve(charm, &seen.options).await;
+    let mut notes = passphrases.notes();
+    notes.extend(newest::note(charm, seen, &passphrases, reachable).await);
+    notes
 }
 
 /// What is wrong with the place for backups.
@@ -113,33 +126,27 @@ pub(super) fn status(
         Ok(hours) => hours,
         Err(problem) => return Status::blocked(problem),
     };
-    if let Some(kept) = &standing.kept {
-        return kept_status(unit, kept, hours, standing.crowded);
+    let kept = standing.kept.as_ref();
+    let mut told: Vec<String> = kept
+        .map(|kept| way_back(unit, kept, hours, standing.crowded))
+        .into_iter()
+        .collect();
+    if !standing.notes.is_empty() {
+        told.push(format!("Backup: {}", standing.notes.join("; ")));
     }
-    let passphrase = options
-        .text("backup_passphrase")
-        .is_some_and(|text| !text.is_empty());
-    if standing.related && !passphrase {
-        return Status::active(format!(
-            "Backup: juju config {} backup_passphrase=<passphrase>",
-            unit.application()
-        ));
-    }
-    Status::active("")
+    Status::active(told.join("; "))
 }
 
 /// What an operator should know as long as there is a way back.
-fn kept_status(unit: &UnitName, kept: &Kept, hours: u32, crowded: bool) -> Status {
+fn way_back(unit: &UnitName, kept: &Kept, hours: u32, crowded: bool) -> String {
     if crowded {
-        return Status::active(format!(
-            "low space: juju run {unit} confirm-restore frees what it replaced"
-        ));
+        return format!("low space: juju run {unit} confirm-restore frees what it replaced");
     }
     let until = kept.until(hours).strftime("%Y-%m-%d %H:%M UTC").to_string();
-    Status::active(match &kept.operation {
+    match &kept.operation {
         Operation::Restore(backup) => format!("restored {backup}, undo possible until {until}"),
         Operation::Rollback(backup) => {
             format!("restore of {backup} undone, redo possible until {until}")
         }
-    })
+    }
 }

@@ -44,6 +44,9 @@ pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Cata
         BackupRelation::Invalid(problems) => return Err(failure::parameters(problems)),
         BackupRelation::Ready(params) => params,
     };
+    for secret in params.secrets() {
+        charm.log.conceal(secret);
+    }
     let proxies = &charm.context.proxies;
     let proxy = Proxy::new(
         proxies.http.as_deref(),

@@ -4,15 +4,19 @@
 //! `juju-log` in order, several lines of one level in one call. Nothing is ever written to stdout or stderr: in an
 //! action the operator and Juju's database would get it as a result. That holds for panics too, which are logged as
 //! errors before the process unwinds.
+//!
+//! A [`Recorder`] keeps the lines, too, and takes known secrets out of them before they go anywhere.
 
 mod line;
 mod queue;
+mod recorder;
 
 use std::any::Any;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tracing::level_filters::LevelFilter;
@@ -26,6 +30,7 @@ use super::Tools;
 use super::tools::{LogLevel, ToolError};
 use line::Line;
 use queue::Queue;
+pub use recorder::Recorder;
 
 /// How long a line may wait for others to share a call with.
 const LINGER: Duration = Duration::from_millis(200);
@@ -49,8 +54,10 @@ pub struct Guard {
 pub struct InstallError;
 
 /// Sends this process's events, and its panics, to Juju's log. Must be called inside the runtime.
-pub fn install(tools: Tools) -> Result<Guard, InstallError> {
-    let (layer, guard) = layer(tools);
+///
+/// `now` gives the lines of the record their time.
+pub fn install(tools: Tools, now: fn() -> Timestamp) -> Result<Guard, InstallError> {
+    let (layer, guard) = layer(tools, now);
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(|_already_set| InstallError)?;
     let outlet = Arc::clone(&guard.outlet);
@@ -59,12 +66,13 @@ pub fn install(tools: Tools) -> Result<Guard, InstallError> {
 }
 
 /// Makes the layer alone, for a subscriber of the caller's own.
-fn layer<S>(tools: Tools) -> (impl Layer<S>, Guard)
+fn layer<S>(tools: Tools, now: fn() -> Timestamp) -> (impl Layer<S>, Guard)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let outlet = Arc::new(Outlet {
         queue: Queue::default(),
+        recorder: Recorder::new(now),
         tools,
         turn: Mutex::new(()),
     });
@@ -88,6 +96,11 @@ where
 }
 
 impl Guard {
+    /// What is logged, kept; and where to make secrets known.
+    pub fn recorder(&self) -> Recorder {
+        self.outlet.recorder.clone()
+    }
+
     /// Returns when everything that was logged before has been handed to Juju, or cannot be.
     pub async fn flush(&self) {
         self.outlet.drain().await;
@@ -104,12 +117,19 @@ impl Drop for Guard {
 #[derive(Debug)]
 struct Outlet {
     queue: Queue,
+    recorder: Recorder,
     tools: Tools,
     /// Held by whoever is emptying the queue, so that lines stay in order.
     turn: Mutex<()>,
 }
 
 impl Outlet {
+    /// Keeps a line, and lets it wait for Juju.
+    fn take(&self, line: Line) {
+        self.recorder.keep(&line);
+        self.queue.push(line);
+    }
+
     /// Empties the queue.
     async fn drain(&self) {
         let _turn = self.turn.lock().await;
@@ -130,7 +150,8 @@ impl Outlet {
             .map(ToString::to_string)
             .unwrap_or_default();
         let text = format!("panic: {} at {place}", panic_text(panic.payload()));
-        self.queue.push(Line::new(LogLevel::Error, text));
+        let text = self.recorder.redacted(text);
+        self.take(Line::new(LogLevel::Error, text));
         while let Some((level, text)) = self.queue.next_batch() {
             let arguments = ["--log-level", level.as_str(), "--", &text];
             if self
@@ -155,7 +176,8 @@ struct ToQueue(Arc<Outlet>);
 
 impl<S: Subscriber> Layer<S> for ToQueue {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        self.0.queue.push(Line::of(event));
+        let clean = |text| self.0.recorder.redacted(text);
+        self.0.take(Line::of(event, clean));
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod actions;
 mod relations;
+mod secrets;
 mod unit;
 
 use std::io;
@@ -25,6 +26,7 @@ use tokio::process::{Child, Command};
 use super::ToolEnvironment;
 
 pub use actions::is_result_key;
+pub use secrets::{SecretContent, SecretError};
 pub use unit::LogLevel;
 
 /// The longest single argument that Linux takes, without the NUL at its end.

@@ -42,6 +42,15 @@ impl Cipher {
         }
     }
 
+    /// Its OpenPGP number.
+    pub(super) fn algorithm(self) -> SymmetricAlgorithm {
+        match self {
+            Self::Aes128 => SymmetricAlgorithm::AES128,
+            Self::Aes192 => SymmetricAlgorithm::AES192,
+            Self::Aes256 => SymmetricAlgorithm::AES256,
+        }
+    }
+
     /// How many bytes its key has.
     pub(super) fn key_bytes(self) -> usize {
         match self {

@@ -60,6 +60,11 @@ pub enum OpenError {
     /// million for ours); it then ends in another error of this list, and still never in success.
     #[error("the passphrase is wrong, or the start of the message is damaged")]
     WrongPassphrase,
+    /// The message's key is made of the passphrase, as `gpg --symmetric` does it, so it takes no other passphrase.
+    #[error(
+        "the message's key is made of its passphrase: another passphrase cannot be put in its place"
+    )]
+    DerivedKey,
     /// Inside the encrypted message is another encrypted message.
     #[error("the message is encrypted more than once")]
     NestedEncryption,

@@ -2,21 +2,18 @@
 
 use std::io::{self, Write};
 
-use sequoia_openpgp::Packet;
-use sequoia_openpgp::crypto::{S2K, SessionKey, random};
+use sequoia_openpgp::crypto::{SessionKey, random};
 use sequoia_openpgp::packet::Tag;
-use sequoia_openpgp::packet::skesk::SKESK4;
-use sequoia_openpgp::serialize::Marshal;
-use sequoia_openpgp::types::{HashAlgorithm, SymmetricAlgorithm};
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
 use super::Passphrase;
-use super::cfb::{Encryptor, MDC, MDC_HEADER, PREFIX, STEP};
+use super::cfb::{Cipher, Encryptor, MDC, MDC_HEADER, PREFIX, STEP};
 use super::chunks::Chunks;
+use super::head::key_packet;
 
 /// How many bytes are hashed to make a key of a passphrase: the most that OpenPGP can say (count byte 255).
-const STRETCH: u32 = 65_011_712;
+pub(super) const STRETCH: u32 = 65_011_712;
 
 /// The version byte of an integrity-protected packet whose integrity is an MDC.
 const SEIPD_V1: [u8; 1] = [1];
@@ -54,15 +51,12 @@ pub(super) fn encrypt<W: Write>(
     stretch: u32,
 ) -> Result<Encrypting<Chunks<W>>, SealError> {
     let session_key = SessionKey::new(32).map_err(SealError::crypto)?;
-    let s2k = S2K::new_iterated(HashAlgorithm::SHA512, stretch).map_err(SealError::crypto)?;
-    let aes = SymmetricAlgorithm::AES256;
-    let skesk = SKESK4::with_password(aes, aes, s2k, &session_key, passphrase.password())
-        .map_err(SealError::crypto)?;
-    let mut head = Vec::new();
-    Packet::from(skesk)
-        .serialize(&mut head)
-        .map_err(SealError::crypto)?;
-    out.write_all(&head)?;
+    out.write_all(&key_packet(
+        Cipher::Aes256,
+        &session_key,
+        passphrase,
+        stretch,
+    )?)?;
 
     let mut outer = Chunks::begin(out, Tag::SEIP)?;
     outer.write_all(&SEIPD_V1)?;
@@ -127,7 +121,7 @@ pub enum SealError {
 }
 
 impl SealError {
-    fn crypto(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn crypto(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Crypto(source.into())
     }
 }

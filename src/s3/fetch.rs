@@ -15,6 +15,7 @@ mod cells;
 mod piece;
 mod source;
 mod span;
+mod start;
 
 use std::collections::VecDeque;
 
@@ -27,6 +28,7 @@ use super::error::S3Error;
 use cells::{CELL, Cells};
 use piece::Piece;
 use source::{Body, Source};
+pub use start::Start;
 
 /// The cells of one piece: its bytes may begin with one that is not full, because the reader was waiting.
 const CELLS: usize = Fetch::PIECE as usize / CELL + 1;

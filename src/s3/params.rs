@@ -134,6 +134,11 @@ impl Params {
         self.endpoint.as_ref().is_none_or(Endpoint::is_tls)
     }
 
+    /// What must be seen nowhere: the key and its secret.
+    pub fn secrets(&self) -> [&SecretString; 2] {
+        [&self.access_key, &self.secret_key]
+    }
+
     pub(super) fn access_key(&self) -> &SecretString {
         &self.access_key
     }

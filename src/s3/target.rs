@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::config::{
+    Builder, ConfigBag, Intercept, RequestChecksumCalculation, RuntimeComponents,
+};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -26,7 +28,9 @@ const ALTERED_AGAIN: usize = 1;
 pub(super) struct Target {
     pub(super) bucket: Bucket,
     pub(super) key: String,
-    id: String,
+    pub(super) id: String,
+    /// Whether the store was told that each part comes with its CRC32C.
+    checked: bool,
     attempts: Attempts,
 }
 
@@ -34,22 +38,31 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) number: usize,
-    etag: Option<String>,
-    crc32c: Option<String>,
+    pub(super) etag: Option<String>,
+    pub(super) crc32c: Option<String>,
 }
 
 impl Target {
     /// Has the store begin an upload and give it a name.
     pub(super) async fn begin(bucket: &Bucket, key: &str) -> Result<Self, S3Error> {
+        Self::begin_as(bucket, key, true).await
+    }
+
+    /// The same; `checked` parts come with a checksum, which parts that the store copies have not at every store.
+    pub(super) async fn begin_as(
+        bucket: &Bucket,
+        key: &str,
+        checked: bool,
+    ) -> Result<Self, S3Error> {
         let call = bucket
             .client()
             .create_multipart_upload()
             .bucket(bucket.name())
             .key(bucket.full(key))
-            .checksum_algorithm(ChecksumAlgorithm::Crc32C);
+            .set_checksum_algorithm(checked.then_some(ChecksumAlgorithm::Crc32C));
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(bucket.limits()))
+            .config_override(sums(checked, Manner::Control.config(bucket.limits())))
             .send()
             .await;
         let task = format!("begin the upload of {key}");
@@ -59,6 +72,7 @@ impl Target {
                 bucket: bucket.clone(),
                 key: key.to_owned(),
                 id: id.to_owned(),
+                checked,
                 attempts: Attempts::default(),
             }),
             None => Err(bucket.scene().not_s3(&task, 200)),
@@ -83,10 +97,10 @@ impl Target {
                 .upload_id(&self.id);
             let call = call
                 .part_number(i32::try_from(number).unwrap_or(i32::MAX))
-                .checksum_crc32_c(digests.crc32c());
+                .set_checksum_crc32_c(self.checked.then(|| digests.crc32c().to_owned()));
             let call = call.body(ByteStream::from(bytes.clone())).customize();
             let call = call
-                .config_override(Manner::Data.config(bucket.limits()))
+                .config_override(sums(self.checked, Manner::Data.config(bucket.limits())))
                 .interceptor(self.attempts.clone());
             // TLS guards the bytes on their way, so that they need not be hashed once more for the signature.
             let call = if bucket.is_tls() {
@@ -166,6 +180,14 @@ impl Target {
     /// Has the store forget the parts.
     pub(super) async fn abort(&self) -> Result<(), S3Error> {
         self.bucket.abort(&self.key, &self.id).await
+    }
+}
+
+/// Keeps the SDK from adding checksums of its own choice to an upload that has none.
+fn sums(checked: bool, config: Builder) -> Builder {
+    match checked {
+        true => config,
+        false => config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired),
     }
 }
 

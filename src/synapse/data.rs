@@ -4,6 +4,7 @@
 //! The database itself is never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes
 //! a consistent copy through SQLite's own online backup, with the Python that runs Synapse.
 
+mod audit;
 mod checked;
 mod fixup;
 mod legacy;
@@ -13,6 +14,7 @@ mod program;
 mod python;
 mod snapshot;
 
+pub use audit::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
 pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
 pub use legacy::{Legacy, MOVED, legacy, legacy_server};

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod secrets;
 mod tasks;
 mod world;
 
@@ -315,23 +316,6 @@ fn a_hook_in_error_is_retried_by_the_next_command_or_skipped_by_resolved() {
     assert_eq!(world.woken("synapse-0"), ["config-changed"]);
     world.juju("resolved synapse/0 --no-retry");
     assert_eq!(world.woken("synapse-0"), ["start", "synapse-pebble-ready"]);
-}
-
-#[test]
-fn a_secret_can_be_read_once_it_is_granted() {
-    let world = World::new("true");
-    world.deploy();
-    let id = world.juju("add-secret pass passphrase=hunter2");
-    let read = format!(
-        "exec --unit synapse/0 -- secret-get {} --format=json",
-        id.trim()
-    );
-    assert_eq!(
-        world.fails(&read),
-        (1, "ERROR permission denied\n".to_owned())
-    );
-    world.juju("grant-secret pass synapse");
-    assert_eq!(world.juju(&read), "{\"passphrase\":\"hunter2\"}\n");
 }
 
 #[test]

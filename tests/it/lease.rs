@@ -12,10 +12,11 @@ use harness::s3::{Effect, Fault, Operation, Options, Server, Versitygw};
 use jiff::Timestamp;
 use serde_json::Value;
 use synapse_operator::backup::{BackupId, Catalogue, CatalogueError};
-use synapse_operator::backup::{Holder, Lease, LeaseError, Terms};
+use synapse_operator::backup::{Holder, Lease, LeaseError, Monitor, Phase, Task, Terms};
 use synapse_operator::s3::{Bucket, Limits, Params, Proxy};
 
 const KEY: &str = "lease.json";
+const TASK: &str = "create-backup";
 /// How long a test waits for what should come soon.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,7 +53,7 @@ impl Scene {
     }
 
     async fn take(&self, unit: &str) -> Result<Lease, LeaseError> {
-        take(&self.catalogue, unit, Terms::default()).await
+        take(&self.catalogue, unit, Terms::default(), TASK).await
     }
 
     /// What lies in the bucket.
@@ -91,7 +92,12 @@ pub(super) fn bucket(databag: &std::collections::BTreeMap<String, String>) -> Bu
     Bucket::open(&Params::parse(databag).unwrap(), &Proxy::default(), limits)
 }
 
-async fn take(catalogue: &Catalogue, unit: &str, terms: Terms) -> Result<Lease, LeaseError> {
+async fn take(
+    catalogue: &Catalogue,
+    unit: &str,
+    terms: Terms,
+    task: impl Into<Task>,
+) -> Result<Lease, LeaseError> {
     static TOKENS: AtomicU64 = AtomicU64::new(0);
     let holder = Holder {
         unit: unit.to_owned(),
@@ -102,7 +108,7 @@ async fn take(catalogue: &Catalogue, unit: &str, terms: Terms) -> Result<Lease, 
         bytes[..8].copy_from_slice(&token.to_be_bytes());
         Ok(())
     };
-    Lease::take(catalogue, holder, "create-backup", terms, random, now).await
+    Lease::take(catalogue, holder, task, terms, random, now).await
 }
 
 fn quick() -> Terms {
@@ -189,7 +195,9 @@ async fn of_several_at_once_one_gets_the_lease() {
 #[tokio::test]
 async fn lease_is_renewed_while_the_work_goes_on() {
     let scene = Scene::new();
-    let mut lease = take(&scene.catalogue, "synapse/0", quick()).await.unwrap();
+    let mut lease = take(&scene.catalogue, "synapse/0", quick(), TASK)
+        .await
+        .unwrap();
     let outcome = lease
         .while_held(async {
             for _ in 0..3 {
@@ -210,9 +218,37 @@ async fn lease_is_renewed_while_the_work_goes_on() {
 }
 
 #[tokio::test]
+async fn renewed_lease_tells_how_far_the_work_has_come() {
+    let scene = Scene::new();
+    let (monitor, progress) = Monitor::new();
+    let id = BackupId::at(now());
+    let task = Task {
+        name: "create-backup",
+        backup: Some(id.clone()),
+        progress: Some(progress),
+    };
+    let mut lease = take(&scene.catalogue, "synapse/0", quick(), task).await;
+    let lease = lease.as_mut().unwrap();
+    monitor.enter(Phase::Uploading, 1000);
+    monitor.add(430);
+    lease.while_held(scene.written(2)).await;
+    let told = scene.catalogue.at_work(now()).await.unwrap().unwrap();
+    assert_eq!(told.backup, Some(id));
+    assert_eq!(
+        (told.phase.as_deref(), told.percent),
+        (Some("uploading"), Some(43))
+    );
+    assert_eq!((&*told.unit, &*told.task), ("synapse/0", "create-backup"));
+    later(120);
+    assert_eq!(scene.catalogue.at_work(now()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn store_that_is_away_for_a_while_costs_no_lease() {
     let scene = Scene::new();
-    let mut lease = take(&scene.catalogue, "synapse/0", quick()).await.unwrap();
+    let mut lease = take(&scene.catalogue, "synapse/0", quick(), TASK)
+        .await
+        .unwrap();
     let refused = || Effect::refuse(403, "AccessDenied");
     scene
         .server
@@ -232,7 +268,9 @@ async fn store_that_is_away_for_a_while_costs_no_lease() {
 #[tokio::test]
 async fn lost_lease_is_told_and_the_work_goes_on() {
     let scene = Scene::new();
-    let mut lease = take(&scene.catalogue, "synapse/0", quick()).await.unwrap();
+    let mut lease = take(&scene.catalogue, "synapse/0", quick(), TASK)
+        .await
+        .unwrap();
     // As if this process had stood still for as long as a lease lasts.
     later(120);
     let other = scene.take("synapse/1").await.unwrap();
@@ -332,7 +370,7 @@ async fn something_else_in_the_place_of_a_lease_is_overwritten() {
 async fn lease_is_no_backup_and_is_not_deleted_with_one() {
     let scene = Scene::new();
     let lease = scene.take("synapse/0").await.unwrap();
-    assert_eq!(scene.catalogue.list().await.unwrap().len(), 0);
+    assert_eq!(scene.catalogue.list(now()).await.unwrap().len(), 0);
     let id = BackupId::at(now());
     let deleted = scene.catalogue.delete(&id).await;
     assert!(matches!(deleted, Err(CatalogueError::Absent(_))));
@@ -345,17 +383,17 @@ async fn lease_is_no_backup_and_is_not_deleted_with_one() {
 async fn lease_works_on_a_store_that_others_wrote() {
     let store = Versitygw::start(None).unwrap();
     let catalogue = Catalogue::new(bucket(&store.relation_data()));
-    let lease = take(&catalogue, "synapse/0", Terms::default())
+    let lease = take(&catalogue, "synapse/0", Terms::default(), TASK)
         .await
         .unwrap();
-    let second = take(&catalogue, "synapse/1", Terms::default()).await;
+    let second = take(&catalogue, "synapse/1", Terms::default(), TASK).await;
     assert_eq!(busy(second), "synapse/0");
     later(120);
-    let other = take(&catalogue, "synapse/1", Terms::default())
+    let other = take(&catalogue, "synapse/1", Terms::default(), TASK)
         .await
         .unwrap();
     lease.release().await;
-    let third = take(&catalogue, "synapse/2", Terms::default()).await;
+    let third = take(&catalogue, "synapse/2", Terms::default(), TASK).await;
     assert_eq!(busy(third), "synapse/1");
     other.release().await;
 }

@@ -24,6 +24,7 @@ mod restore;
 mod s3;
 mod secrets;
 mod staging;
+mod standings;
 mod story;
 mod traps;
 mod two_units;

@@ -5,7 +5,9 @@
 use std::io::{Cursor, Read, Write};
 
 use anyhow::{Context, Result, ensure};
-use synapse_operator::openpgp::{OpenError, Passphrase, Untrusted, open, seal};
+use synapse_operator::openpgp::{
+    HEAD, KEY_PACKET, OpenError, Passphrase, Rekeyed, Untrusted, open, rekey, seal, unlocks,
+};
 
 use gpg::Gpg;
 
@@ -73,6 +75,32 @@ fn gpg_and_sequoia_open_what_we_seal() -> Result<()> {
             "Sequoia, {size} bytes"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn gpg_and_sequoia_open_what_we_rekeyed() -> Result<()> {
+    const LATER: &str = "another horse, another staple";
+    let gpg = Gpg::new(LATER)?;
+    for size in SIZES {
+        let content = noise(size);
+        let mut message = sealed(SECRET, &content)?;
+        let head = &message[..message.len().min(usize::try_from(HEAD)?)];
+        let Rekeyed { old_length, packet } =
+            rekey(head, &passphrase(SECRET)?, &passphrase(LATER)?)?;
+        ensure!(packet.len() as u64 == KEY_PACKET, "another length");
+        message.splice(..usize::try_from(old_length)?, packet);
+        ensure!(gpg.open(&message)? == content, "gpg, {size} bytes");
+        ensure!(
+            sequoia::open(LATER, &message)? == content,
+            "Sequoia, {size} bytes"
+        );
+    }
+    // Its key is made of the passphrase, and the check of a wrong one is too weak to bet a backup on.
+    let theirs = Gpg::new(SECRET)?.seal(&[], b"some words")?;
+    let refused = rekey(&theirs, &passphrase(SECRET)?, &passphrase(LATER)?);
+    ensure!(matches!(refused, Err(OpenError::DerivedKey)));
+    ensure!(unlocks(&theirs, &passphrase(SECRET)?)?);
     Ok(())
 }
 

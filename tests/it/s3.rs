@@ -6,6 +6,7 @@ mod contract;
 mod faults;
 mod fetch;
 mod refusals;
+mod replace;
 mod tls;
 
 use std::collections::BTreeMap;

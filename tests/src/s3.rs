@@ -2,8 +2,10 @@
 
 mod answers;
 mod certificates;
+mod copies;
 mod faults;
 mod held;
+mod pages;
 mod requests;
 mod server;
 mod shelf;

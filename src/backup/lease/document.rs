@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, LeaseError};
+use super::{Holder, LeaseError, Task};
+use crate::backup::Progress;
 
 /// The version that this program writes. Readers need no other field than those below.
 const VERSION: u32 = 1;
@@ -15,12 +16,21 @@ const VERSION: u32 = 1;
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Document {
     version: u32,
-    holder: String,
-    model: String,
-    task: String,
-    since: Timestamp,
+    pub(super) holder: String,
+    pub(super) model: String,
+    pub(super) task: String,
+    pub(super) since: Timestamp,
     renewed: Timestamp,
     expires: Timestamp,
+    /// The backup that it is about. No field that came later may keep an older lease from being read, nor this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) backup_id: Option<String>,
+    /// What was being done at the last renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<String>,
+    /// How much of that was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) percent: Option<u8>,
     /// Random: tells this lease from every other one, also of the same holder.
     token: String,
 }
@@ -37,15 +47,18 @@ pub(super) enum Verdict {
 }
 
 impl Document {
-    pub(super) fn new(holder: &Holder, task: &str, token: String, now: Timestamp) -> Self {
+    pub(super) fn new(holder: &Holder, task: &Task, token: String, now: Timestamp) -> Self {
         Self {
             version: VERSION,
             holder: holder.unit.clone(),
             model: holder.model.clone(),
-            task: task.to_owned(),
+            task: task.name.to_owned(),
             since: now,
             renewed: now,
             expires: now,
+            backup_id: task.backup.as_ref().map(ToString::to_string),
+            phase: None,
+            percent: None,
             token,
         }
     }
@@ -57,6 +70,15 @@ impl Document {
             renewed: now,
             expires,
             ..self.clone()
+        }
+    }
+
+    /// The same lease, and how far its holder has come.
+    pub(super) fn telling(self, progress: Progress) -> Self {
+        Self {
+            phase: Some(progress.phase.to_string()),
+            percent: progress.percent(),
+            ..self
         }
     }
 
@@ -114,6 +136,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::backup::{BackupId, Phase};
 
     const LASTS: Duration = Duration::from_secs(120);
 
@@ -131,7 +154,7 @@ mod tests {
     fn found(unit: &str, model: &str) -> Document {
         let fresh = Document::new(
             &holder(unit, model),
-            "create-backup",
+            &Task::from("create-backup"),
             "token".to_owned(),
             at(0),
         );
@@ -197,6 +220,41 @@ mod tests {
         "#);
         let later = written.replace("\"version\": 1", "\"version\": 2, \"more\": []");
         assert!(serde_json::from_str::<Document>(&later).is_ok());
+    }
+
+    #[test]
+    fn lease_tells_how_far_its_holder_has_come() {
+        let id = BackupId::at(at(0));
+        let task = Task {
+            backup: Some(id.clone()),
+            ..Task::from("create-backup")
+        };
+        let document = Document::new(&holder("synapse/1", "here"), &task, "t".to_owned(), at(0));
+        let progress = Progress {
+            phase: Phase::Uploading,
+            bytes: 43,
+            total: 100,
+        };
+        let document = document.renewed(at(30), LASTS).telling(progress);
+        let written = serde_json::to_string(&document).unwrap();
+        let read: Document = serde_json::from_str(&written).unwrap();
+        let told = read.at_work(at(31)).unwrap();
+        assert_eq!((told.backup, told.percent), (Some(id), Some(43)));
+        assert_eq!(told.phase.unwrap(), "uploading");
+        assert_eq!(read.at_work(at(150)), None);
+    }
+
+    #[test]
+    fn what_a_lease_says_is_cut_and_made_printable() {
+        let document = Document {
+            holder: format!("a\u{1b}[31m{}", "x".repeat(10_000)),
+            backup_id: Some("../x".to_owned()),
+            percent: Some(200),
+            ..found("synapse/1", "here")
+        };
+        let told = document.at_work(at(31)).unwrap();
+        assert!(told.unit.starts_with("a[31mx") && told.unit.len() == 80);
+        assert_eq!((told.backup, told.percent), (None, Some(100)));
     }
 
     #[test]

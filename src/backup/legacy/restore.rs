@@ -43,31 +43,3 @@ where
     let swap = Swap::restore(place, &id, &staged, now())?;
     made(swap.carry(client, service, monitor).await?)
 }
-
-/// Unpacks a backup, lets `check` look at it, and removes it again, whatever comes of that.
-pub async fn examine<E>(
-    restoration: &Restoration<'_>,
-    sealed: Sealed,
-    check: impl AsyncFnOnce(&str) -> Result<(), E>,
-) -> Result<(), RestoreError>
-where
-    E: Error + Send + Sync + 'static,
-{
-    let Restoration {
-        client,
-        catalogue,
-        passphrases,
-        place,
-        monitor,
-    } = *restoration;
-    let staged = stage(client, (catalogue, passphrases), sealed, place, monitor).await;
-    let checked = match staged {
-        Ok(_) => {
-            let checked = check(&place.staged_in_workload()).await;
-            checked.map_err(|error| RestoreError::Unusable(Box::new(error)))
-        }
-        Err(error) => Err(error),
-    };
-    place.clear_staging()?;
-    checked
-}

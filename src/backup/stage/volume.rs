@@ -37,9 +37,9 @@ pub(in crate::backup) struct Reading<'a> {
 }
 
 /// What all volumes are unpacked with.
-pub(super) struct Unpacking<'a> {
-    pub(super) client: &'a pebble::Client,
-    pub(super) reading: Reading<'a>,
+pub(in crate::backup) struct Unpacking<'a> {
+    pub(in crate::backup) client: &'a pebble::Client,
+    pub(in crate::backup) reading: Reading<'a>,
 }
 
 /// A volume that has ended well, and is as the inventory says.
@@ -83,12 +83,8 @@ impl Reading<'_> {
         let (object, message, (digest, files)) = match (downloaded, opened, noted, taken) {
             (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
             (downloaded, opened, noted, taken) => {
-                return Err(cause([
-                    downloaded.err(),
-                    opened.err(),
-                    noted.err(),
-                    taken.err(),
-                ]));
+                let errors = [downloaded.err(), opened.err(), noted.err(), taken.err()];
+                return Err(cause(errors).of(&volume.key));
             }
         };
         if object != (volume.size, volume.sha256.clone()) {
@@ -116,7 +112,7 @@ impl Reading<'_> {
 
 impl Unpacking<'_> {
     /// Unpacks what is wanted of a volume into a directory of the workload, which is there and empty.
-    pub(super) async fn unpack(
+    pub(in crate::backup) async fn unpack(
         &self,
         parts: (&Scope, &Scope),
         volume: &Volume,

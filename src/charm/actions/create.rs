@@ -1,5 +1,6 @@
 //! `create-backup`.
 
+mod audit;
 mod copy;
 mod plan;
 mod source;
@@ -8,10 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
-use crate::backup::{self, BackupId, Created, Creation, Findings, Monitor, Origin, Phase, State};
+use crate::backup::{
+    self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
+    State, Watcher,
+};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
@@ -19,6 +24,7 @@ use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
 use crate::charm::{Charm, PRIVATE, now};
 use crate::synapse;
+use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -50,18 +56,58 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     }
 
     let (monitor, progress) = Monitor::new();
-    let work = create_with(charm, &ready, &selection, started, copied, &monitor);
+    let id = BackupId::at(started);
+    let task = backup::Task {
+        name: "create-backup",
+        backup: Some(id.clone()),
+        progress: Some(progress.clone()),
+    };
+    let work = async {
+        let created =
+            create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
+        if let Err(failure) = &created {
+            note(charm, &ready.catalogue, (&id, started), failure).await;
+        }
+        created
+    };
     let held = holding(
         charm,
         &ready.catalogue,
-        ("create-backup", CREATE),
+        (task, CREATE),
         Without::Fail,
         reported(charm, "backup", progress, work),
     );
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    Ok(results(&created?, seconds(started, now())))
+    let mut results = results(&created?, seconds(started, now()));
+    if let Some(weakness) = ready.weakness {
+        let warnings = results.entry("warnings".to_owned()).or_default();
+        *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
+    }
+    Ok(results)
+}
+
+/// Leaves word in the bucket of why there is no backup, for whoever looks there later.
+async fn note(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (id, started): (&BackupId, Timestamp),
+    failure: &Failure,
+) {
+    warn!(backup = %id, code = failure.code, "{}", failure.cause());
+    let run = FailedRun {
+        id: id.clone(),
+        started,
+        failed: now(),
+        unit: charm.context.unit.to_string(),
+        code: failure.code.to_owned(),
+        reason: charm.log.redacted(failure.cause().to_owned()),
+        more: serde_json::Map::new(),
+    };
+    catalogue
+        .note_failure(&run, charm.log.text().into_bytes())
+        .await;
 }
 
 fn results(created: &Created, seconds: String) -> Results {
@@ -109,8 +155,7 @@ async fn create_with(
     charm: &Charm,
     ready: &Ready,
     selection: &Selection,
-    started: Timestamp,
-    copied: u64,
+    (id, started, copied): (&BackupId, Timestamp, u64),
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
@@ -121,6 +166,14 @@ async fn create_with(
     };
 
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let audit = match &copy {
+        Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
+        Some(_) | None => None,
+    };
+    let before = match &audit {
+        Some(_) => audit::last(&ready.catalogue, ready.server_name.as_str(), started).await,
+        None => None,
+    };
     let doubts = copy
         .as_ref()
         .map_or_else(Vec::new, |copy| copy.warnings.clone());
@@ -138,12 +191,13 @@ async fn create_with(
         client: &charm.client,
         catalogue: &ready.catalogue,
         passphrase: &ready.passphrase,
-        id: &BackupId::at(started),
+        id,
         started,
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: Arc::new(|_| Ok(())),
+        watcher: watcher(&audit),
+        log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);
@@ -159,8 +213,15 @@ async fn create_with(
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
         }
+        let media = match audit {
+            Some(audit) => {
+                let before = before.and_then(|before| before.media);
+                audit::end(audit, before, &mut warnings).await
+            }
+            None => None,
+        };
         Findings {
-            media: None,
+            media,
             changed,
             warnings,
         }
@@ -168,6 +229,18 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
+}
+
+/// Shows every member to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>) -> Watcher {
+    let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
+    let feed = feed.map(Audit::feed);
+    Arc::new(move |member| {
+        if let Some(feed) = &feed {
+            feed.member(member);
+        }
+        Ok(())
+    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.

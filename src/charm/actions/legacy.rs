@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::listing::absent;
-use super::{Results, led};
+use super::Results;
 use crate::archive::ArchiveError;
 use crate::backup::{
     self, BackupId, Catalogue, CatalogueError, Heritage, Monitor, Place, Restoration, RestoreError,
@@ -33,9 +32,9 @@ const DATABASE: &str = "database";
 /// Whose backup it is when it does not say so.
 const UNKNOWN: &str = "unknown";
 
-/// Why a verification may have left the database alone.
-const UNCHECKED: &str =
-    "not checked: the workload is not ready, or its data volume has no room for a copy";
+/// What to do about a member that is refused.
+const UNKNOWN_MEMBER: &str =
+    "the Python charm did not save that, or somebody put it among the media: unpack it by hand";
 
 /// What every such backup lacks.
 const NOT_PROMISED: [&str; 2] = [
@@ -84,25 +83,16 @@ pub(super) async fn opened(
     task: &str,
     (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
     id: &BackupId,
-    (ours, lead): (Option<&ServerName>, &'static str),
-) -> Result<Opened, Failure> {
-    let failed = |error| absent(&error).unwrap_or_else(|| led(lead)(error));
+    ours: Option<&ServerName>,
+) -> Result<Opened, RestoreError> {
     match Sealed::open(catalogue, passphrases, id).await {
         Ok(sealed) => return Ok(Opened { sealed, old: None }),
         Err(RestoreError::Catalogue(CatalogueError::Absent(_))) => (),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error),
     }
     let (monitor, progress) = Monitor::new();
     let work = backup::survey(catalogue, passphrases, id, HERITAGE, &monitor);
-    let surveyed = reported(charm, task, progress, work).await;
-    let surveyed = surveyed.map_err(|error| match &error {
-        RestoreError::Archive(ArchiveError::Refused { .. }) => {
-            let cause = crate::charm::failure::chain(&error);
-            let hint = "the Python charm did not save that, or somebody put it among the media: unpack it by hand";
-            Failure::new(Kind::Operator, "archive-refused", cause, hint).led_by(lead)
-        }
-        _ => failed(error),
-    })?;
+    let surveyed = reported(charm, task, progress, work).await?;
     let old = Old::of(&surveyed.files);
     let server = old.server.clone();
     let server = server.or_else(|| ours.map(ToString::to_string));
@@ -149,11 +139,18 @@ impl Old {
                     "{folded}{} check: good, schema {}",
                     checked.check, checked.schema_version
                 ),
-                None => UNCHECKED.to_owned(),
+                None => "not looked into".to_owned(),
             };
             results.insert("database".to_owned(), text);
         }
         results
+    }
+
+    /// What a verification has checked of it.
+    pub(super) fn checked(&self, sealed: &Sealed, database: bool) -> String {
+        let members = sealed.members();
+        let looked = if database { ", the database" } else { "" };
+        format!("passphrase, seal, the archive to its end: {members} files and directories{looked}")
     }
 
     /// What a plan says of it.
@@ -223,42 +220,20 @@ pub(super) async fn restore(
     Ok((made, found))
 }
 
-/// Checks the database of such a backup in a place of its own, and leaves nothing there.
-pub(super) async fn examine(
-    charm: &Charm,
-    restoration: &Restoration<'_>,
-    mut sealed: Sealed,
-    old: &Old,
-) -> Result<Option<Checked>, RestoreError> {
-    if !old.database {
-        return Ok(None);
-    }
-    let ours = sealed.server_name().to_owned();
-    let only = [DATABASE.to_owned()].into_iter().collect();
-    let keys = (restoration.catalogue, restoration.passphrases);
-    sealed
-        .narrow(keys, restoration.place, (only, &Default::default()))
-        .await?;
-    let ready = charm.client.services(&[]).await.is_ok();
-    let hindrances = sealed
-        .findings(restoration.catalogue, restoration.place)
-        .await?;
-    if !ready || !hindrances.is_empty() {
-        return Ok(None);
-    }
-    let mut found = None;
-    let check = async |data: &str| {
-        found = fit(charm, data, &ours, true).await?;
-        Ok::<_, Unfit>(())
-    };
-    backup::examine(restoration, sealed, check).await?;
-    Ok(found)
-}
-
 /// What to do about such a backup that cannot be used; `None` for what happens to all backups.
 pub(super) fn failure(error: &RestoreError, lead: &'static str) -> Option<Failure> {
-    let RestoreError::Unusable(source) = error else {
-        return None;
+    let source = match error {
+        RestoreError::Unusable(source) => source,
+        // An object of ours lies in the folder of its backup.
+        RestoreError::Object { key, source } if !key.contains('/') => {
+            let RestoreError::Archive(ArchiveError::Refused { .. }) = &**source else {
+                return None;
+            };
+            let cause = crate::charm::failure::chain(error);
+            let failure = Failure::new(Kind::Operator, "archive-refused", cause, UNKNOWN_MEMBER);
+            return Some(failure.led_by(lead));
+        }
+        _ => return None,
     };
     let unfit = source.downcast_ref::<Unfit>()?;
     let (code, hint) = match unfit {

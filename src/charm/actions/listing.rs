@@ -1,26 +1,36 @@
 //! `list-backups` and `delete-backup`.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::standing::{moment, proven, state};
 use super::{Results, leading, led};
-use crate::backup::{BackupId, Catalogue, Listed, State};
+use crate::backup::{BackupId, Catalogue, Listed};
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::observe::BackupRelation;
-use crate::charm::{Charm, observe, store};
+use crate::charm::{Charm, now, observe, store};
 
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
-const RESULT_LIMIT: usize = 120 * 1024;
+pub(super) const RESULT_LIMIT: usize = 120 * 1024;
+
+/// The most characters that are shown of a state.
+const STATE: usize = 160;
+/// The width that the column of the states has at most.
+const WIDE: usize = "finished with warnings".len();
 
 /// A line of the listing.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     backup_id: String,
-    /// When the backup was finished.
+    /// When the backup was finished; of one that is not, when something was last heard of it.
     last_modified: String,
     size: u64,
     state: String,
+    /// When it was proven, and how; or when it was found broken.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    last_proven: String,
 }
 
 pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
@@ -29,11 +39,16 @@ pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
         .map_err(led("Error listing backups."))?;
     let wrong = "Wrong S3 configuration on list backups action. Check S3 integration.";
     let catalogue = reach(charm, &relation, wrong).await?;
+    let now = now();
     let listed = catalogue
-        .list()
+        .list(now)
         .await
         .map_err(led("Error listing backups."))?;
-    let rows: Vec<Row> = listed.iter().map(row).collect();
+    let model = &charm.context.model_uuid;
+    let rows: Vec<Row> = listed
+        .iter()
+        .map(|backup| row(backup, model, now))
+        .collect();
     results(&rows)
 }
 
@@ -102,27 +117,15 @@ pub(super) fn absent(error: &(dyn std::error::Error + 'static)) -> Option<Failur
     (failure.code == "backup-not-found").then_some(failure)
 }
 
-fn row(listed: &Listed) -> Row {
-    let backup_id = listed.id.to_string();
-    match &listed.manifest {
-        Ok(manifest) => Row {
-            backup_id,
-            last_modified: manifest
-                .finished
-                .strftime("%Y-%m-%d %H:%M:%S+00:00")
-                .to_string(),
-            size: manifest.size,
-            state: match manifest.state {
-                State::Finished => "finished".to_owned(),
-                State::FinishedWithWarnings => "finished with warnings".to_owned(),
-            },
-        },
-        Err(error) => Row {
-            backup_id,
-            last_modified: String::new(),
-            size: 0,
-            state: format!("damaged: {}", failure::chain(error)),
-        },
+fn row(listed: &Listed, model: &str, now: Timestamp) -> Row {
+    // What somebody wrote into the bucket may be long; show-backup tells all of it.
+    let state = state(&listed.standing, model, now);
+    Row {
+        backup_id: listed.id.to_string(),
+        last_modified: listed.last.map(moment).unwrap_or_default(),
+        size: listed.size,
+        state: state.chars().take(STATE).collect(),
+        last_proven: listed.proven.map(proven).unwrap_or_default(),
     }
 }
 
@@ -158,25 +161,28 @@ fn results(rows: &[Row]) -> Result<Results, Failure> {
         results.insert(key("last-modified"), row.last_modified.clone());
         results.insert(key("size"), row.size.to_string());
         results.insert(key("state"), row.state.clone());
+        if !row.last_proven.is_empty() {
+            results.insert(key("last-proven"), row.last_proven.clone());
+        }
     }
     Ok(results)
 }
 
 fn table(rows: &[Row]) -> String {
-    let head = format!(
-        "{:<27} | {:<25} | {:>15} | {}",
-        "backup-id", "last-modified", "size", "state"
-    );
-    let mut lines = vec![head.clone(), "-".repeat(head.len())];
-    lines.extend(rows.iter().map(|row| {
-        let Row {
-            backup_id,
-            last_modified,
-            size,
-            state,
-        } = row;
-        format!("{backup_id:<27} | {last_modified:<25} | {size:>15} | {state}")
-    }));
+    // One long state does not push the last column away from all rows.
+    let widths = rows.iter().map(|row| row.state.chars().count().min(WIDE));
+    let wide = widths.max().unwrap_or_default().max("state".len());
+    let line = |[id, last, size, state, proven]: [&str; 5]| {
+        let line = format!("{id:<27} | {last:<25} | {size:>15} | {state:<wide$} | {proven}");
+        line.trim_end_matches([' ', '|']).to_owned()
+    };
+    let head = line(["backup-id", "last-modified", "size", "state", "last proven"]);
+    let rule = "-".repeat(head.len());
+    let rows = rows.iter().map(|row| {
+        let (id, last, size) = (&row.backup_id, &row.last_modified, row.size.to_string());
+        line([id, last, &size, &row.state, &row.last_proven])
+    });
+    let lines: Vec<String> = [head.clone(), rule].into_iter().chain(rows).collect();
     lines.join("\n")
 }
 
@@ -192,17 +198,28 @@ mod tests {
             last_modified: "2026-11-21 12:04:09+00:00".to_owned(),
             size: 1_234_567 + number as u64,
             state: "finished".to_owned(),
+            last_proven: String::new(),
         };
         (0..count).map(row).collect()
     }
 
     #[test]
     fn table_is_what_an_operator_reads() {
-        insta::assert_snapshot!(table(&rows(2)), @r"
-        backup-id                   | last-modified             |            size | state
-        ---------------------------------------------------------------------------------
+        let mut rows = rows(5);
+        rows[1].last_proven = "2026-11-22 03:00:00+00:00 (full)".to_owned();
+        rows[2].state = "finished with warnings".to_owned();
+        rows[2].last_proven = "broken 2026-11-22 03:00:00+00:00".to_owned();
+        rows[3].state =
+            "failed: the copy of the database needs 17 bytes on the data volume".to_owned();
+        rows[4].state = "in progress (synapse/0 since 12:04:05 UTC, 43 %)".to_owned();
+        insta::assert_snapshot!(table(&rows), @r"
+        backup-id                   | last-modified             |            size | state                  | last proven
+        ----------------------------------------------------------------------------------------------------------------
         backup-20261121120405000000 | 2026-11-21 12:04:09+00:00 |         1234567 | finished
-        backup-20261121120405000001 | 2026-11-21 12:04:09+00:00 |         1234568 | finished
+        backup-20261121120405000001 | 2026-11-21 12:04:09+00:00 |         1234568 | finished               | 2026-11-22 03:00:00+00:00 (full)
+        backup-20261121120405000002 | 2026-11-21 12:04:09+00:00 |         1234569 | finished with warnings | broken 2026-11-22 03:00:00+00:00
+        backup-20261121120405000003 | 2026-11-21 12:04:09+00:00 |         1234570 | failed: the copy of the database needs 17 bytes on the data volume
+        backup-20261121120405000004 | 2026-11-21 12:04:09+00:00 |         1234571 | in progress (synapse/0 since 12:04:05 UTC, 43 %)
         ");
     }
 

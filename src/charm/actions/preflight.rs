@@ -64,21 +64,21 @@ pub(super) async fn check(
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
     let (mut opened, mut old) = (None, None);
-    if let (Some(catalogue), Some(passphrase)) = (&look.catalogue, &look.passphrase) {
-        let keys = (catalogue, std::slice::from_ref(passphrase));
-        let server = (look.server_name.as_ref(), RESTORE);
-        match legacy::opened(charm, "restore", keys, id, server).await {
+    let passphrases = look.passphrases.as_slice();
+    if let (Some(catalogue), false) = (&look.catalogue, passphrases.is_empty()) {
+        let keys = (catalogue, passphrases);
+        match legacy::opened(charm, "restore", keys, id, look.server_name.as_ref()).await {
             Ok(found) => {
                 opened = Some(found.sealed);
                 old = found.old;
             }
-            Err(failure) => look.findings.push(failure),
+            Err(error) => look.findings.push(failed(error)),
         }
     }
-    if let (Some(sealed), Some(catalogue), Some(passphrase), Some(volume)) =
-        (&mut opened, &look.catalogue, &look.passphrase, &look.volume)
+    if let (Some(sealed), Some(catalogue), Some(volume)) =
+        (&mut opened, &look.catalogue, &look.volume)
     {
-        let keys = (catalogue, std::slice::from_ref(passphrase));
+        let keys = (catalogue, passphrases);
         match narrow(sealed, keys, &place(&volume.here), asked).await {
             Ok(()) => plan.backup(sealed, now()),
             Err(failure) => look.findings.push(failure),
@@ -98,10 +98,9 @@ pub(super) async fn check(
         look.findings.extend(other_database(sealed));
         if let Some(old) = &old {
             plan.line("made", old.plan());
-            look.findings.extend(
-                old.lacks_database(sealed, &place)
-                    .map(|failure| failure.led_by(RESTORE)),
-            );
+            let lacks = old.lacks_database(sealed, &place);
+            look.findings
+                .extend(lacks.map(|failure| failure.led_by(RESTORE)));
         }
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
@@ -179,7 +178,8 @@ fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure 
 }
 
 fn failed(error: RestoreError) -> Failure {
-    super::listing::absent(&error).unwrap_or_else(|| led(RESTORE)(error))
+    let known = legacy::failure(&error, RESTORE).or_else(|| super::listing::absent(&error));
+    known.unwrap_or_else(|| led(RESTORE)(error))
 }
 
 /// Each unit has data of its own: the others would go on with theirs.

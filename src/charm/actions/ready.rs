@@ -6,6 +6,7 @@ use super::led;
 use crate::backup::Catalogue;
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::observe::{self, Container, Observation};
+use crate::charm::passphrases::Passphrases;
 use crate::charm::volume::Volume;
 use crate::charm::{Charm, store};
 use crate::juju::Options;
@@ -48,7 +49,10 @@ impl Task {
 pub(super) struct Look {
     pub(super) options: Options,
     pub(super) catalogue: Option<Catalogue>,
-    pub(super) passphrase: Option<Arc<Passphrase>>,
+    /// What a new backup is sealed with, or an old one may open with; none when that is a finding.
+    pub(super) passphrases: Vec<Arc<Passphrase>>,
+    /// What is to be said of the strength of the first.
+    pub(super) weakness: Option<String>,
     pub(super) volume: Option<Volume>,
     pub(super) server_name: Option<ServerName>,
     /// What Pebble says of Synapse, when the workload answers.
@@ -60,7 +64,12 @@ pub(super) struct Look {
 /// What both actions need, checked.
 pub(super) struct Ready {
     pub(super) catalogue: Catalogue,
+    /// What a new backup is sealed with; one of those below.
     pub(super) passphrase: Arc<Passphrase>,
+    /// What a backup may be opened with.
+    pub(super) passphrases: Vec<Arc<Passphrase>>,
+    /// What is to be said of its strength.
+    pub(super) weakness: Option<String>,
     pub(super) volume: Volume,
     pub(super) server_name: ServerName,
 }
@@ -86,7 +95,16 @@ impl Look {
                 None
             }
         };
-        let passphrase = charm.passphrase(&seen.options).map_err(&mut note).ok();
+        let known = Passphrases::resolve(charm, &seen.options).await;
+        let weakness = known.weakness.clone();
+        let passphrases = match task {
+            Task::Create => known.current.map(|current| vec![current]),
+            Task::Restore => known.opening(),
+        };
+        let passphrases = passphrases.unwrap_or_else(|flaw| {
+            note(flaw.failure.or_led_by(lead));
+            Vec::new()
+        });
         for (found, code, cause) in [
             (
                 seen.container.is_some(),
@@ -122,7 +140,8 @@ impl Look {
             service: seen.container.as_ref().map(service),
             options: seen.options,
             catalogue,
-            passphrase: passphrase.map(Arc::new),
+            passphrases,
+            weakness,
             volume: seen.volume,
             server_name,
             findings,
@@ -135,7 +154,7 @@ impl Look {
         let lead = self.lead;
         match (
             self.catalogue,
-            self.passphrase,
+            self.passphrases.first().cloned(),
             self.volume,
             self.server_name,
         ) {
@@ -145,6 +164,8 @@ impl Look {
                 Ok(Ready {
                     catalogue,
                     passphrase,
+                    passphrases: self.passphrases,
+                    weakness: self.weakness,
                     volume,
                     server_name,
                 })

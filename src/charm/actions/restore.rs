@@ -71,13 +71,15 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let restoration = Restoration {
         client: &charm.client,
         catalogue: &ready.catalogue,
-        passphrases: std::slice::from_ref(&ready.passphrase),
+        passphrases: &ready.passphrases,
         place: &place,
         monitor: &monitor,
     };
     let scope = sealed.scope().clone();
     let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
     let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
+    let database = parts(&scope).contains(&data::Part::Database);
+    let seen = old.as_ref().map(|old| old.checked(&sealed, database));
     let service = charm.service();
     let failed = |error| absent(&error).unwrap_or_else(|| led(RESTORE)(error));
     let work = async {
@@ -112,8 +114,9 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
-    if let Some(old) = &old {
+    if let (Some(old), Some(seen)) = (&old, seen) {
         results.extend(old.told(checked.as_ref()));
+        results.insert("checked".to_owned(), seen);
     }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));

@@ -30,7 +30,9 @@ impl Line {
     }
 
     /// Writes an event as `message key=value key="two words"`, behind its target unless it is our own.
-    pub(super) fn of(event: &Event<'_>) -> Self {
+    ///
+    /// `clean` sees the whole text before it is cut.
+    pub(super) fn of(event: &Event<'_>, clean: impl FnOnce(String) -> String) -> Self {
         let mut words = Words::default();
         event.record(&mut words);
         let target = event.metadata().target();
@@ -48,7 +50,7 @@ impl Line {
         } else {
             text.push_str(&words.fields);
         }
-        Self::new(level(*event.metadata().level()), text)
+        Self::new(level(*event.metadata().level()), clean(text))
     }
 }
 

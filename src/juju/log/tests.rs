@@ -18,7 +18,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn logged(events: impl FnOnce()) -> String {
     let bench = Bench::new(&["juju-log"]);
     runtime().block_on(async {
-        let (layer, guard) = layer(bench.tools());
+        let (layer, guard) = layer(bench.tools(), || Timestamp::UNIX_EPOCH);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);
         guard.flush().await;
     });
@@ -58,7 +58,7 @@ fn others_are_heard_from_warnings_on_and_we_from_debug_on() {
 fn lines_go_out_by_themselves_while_we_work() {
     let bench = Bench::new(&["juju-log"]);
     runtime().block_on(async {
-        let (layer, _guard) = layer(bench.tools());
+        let (layer, _guard) = layer(bench.tools(), || Timestamp::UNIX_EPOCH);
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || info!("on its way"));
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -74,12 +74,38 @@ fn lines_go_out_by_themselves_while_we_work() {
 }
 
 #[test]
+fn a_secret_that_is_known_is_told_to_nobody() {
+    let bench = Bench::new(&["juju-log"]);
+    let record = runtime().block_on(async {
+        let (layer, guard) = layer(bench.tools(), || Timestamp::UNIX_EPOCH);
+        let recorder = guard.recorder();
+        recorder.conceal(&"seven whales".to_owned().into());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            // Cut at its limit, a line could hold the half of a secret that nobody would know again.
+            let long = "x".repeat(super::line::LIMIT - 10);
+            info!(passphrase = "seven whales", "{long}seven whales");
+        });
+        guard.flush().await;
+        recorder.text()
+    });
+    let calls = bench.calls();
+    for text in [&record, &calls] {
+        assert!(text.contains("xxx***"), "{text}");
+        assert!(
+            !text.contains("seven") && !text.contains("whales"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_juju_log_that_hangs_holds_up_the_end_only_once() {
     let bench = Bench::new(&["juju-log"]);
     bench.script("juju-log", "exec sleep 600");
     let tools = bench.tools().with_time_limit(Duration::from_millis(300));
     runtime().block_on(async {
-        let (layer, guard) = layer(tools);
+        let (layer, guard) = layer(tools, || Timestamp::UNIX_EPOCH);
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..50 {
@@ -97,7 +123,7 @@ fn a_juju_log_that_hangs_holds_up_the_end_only_once() {
 fn a_panic_is_logged_after_what_was_logged_before_it() {
     let bench = Bench::new(&["juju-log"]);
     let outlet = runtime().block_on(async {
-        let (layer, guard) = layer(bench.tools());
+        let (layer, guard) = layer(bench.tools(), || Timestamp::UNIX_EPOCH);
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || info!("before"));
         Arc::clone(&guard.outlet)

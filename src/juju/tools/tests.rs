@@ -51,7 +51,7 @@ impl Bench {
         })
     }
 
-    fn answer(&self, tool: &str, stdout: &str, stderr: &str, exit: i32) {
+    pub(in crate::juju) fn answer(&self, tool: &str, stdout: &str, stderr: &str, exit: i32) {
         let write = |end: &str, text: &str| {
             fs::write(self.path().join(format!("{tool}.{end}")), text).unwrap()
         };
@@ -92,7 +92,7 @@ fn relation() -> RelationId {
 }
 
 /// One thread, as the product has it.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(in crate::juju) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,9 +1,8 @@
-//! Calls about the unit itself: its options, status, ports, storages, secrets and log.
+//! Calls about the unit itself: its options, status, ports, storages and log.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
 use serde_json::Value;
 
 use super::super::status::one_line;
@@ -100,16 +99,5 @@ impl Tools {
             &["-s", id, "--format=json", "--", "location"],
         )
         .await
-    }
-
-    /// Reads the newest content of a secret, and keeps to that revision from then on.
-    pub async fn secret_get(&self, uri: &str) -> Result<BTreeMap<String, SecretString>, ToolError> {
-        let content: BTreeMap<String, String> = self
-            .ask("secret-get", &["--refresh", "--format=json", "--", uri])
-            .await?;
-        let content = content.into_iter();
-        Ok(content
-            .map(|(key, value)| (key, SecretString::from(value)))
-            .collect())
     }
 }

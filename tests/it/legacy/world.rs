@@ -319,3 +319,66 @@ fn legacy_backup_that_cannot_be_used_is_refused_and_nothing_is_touched() {
     assert!(!scene.data(".synapse-operator/previous").exists());
     scene.world.finish().unwrap();
 }
+
+#[test]
+fn legacy_backup_is_listed_and_deleted_and_what_lies_beside_it_is_left_alone() {
+    let scene = Scene::new();
+    let object = scene.made();
+    scene.put(ID, &object);
+    // An application with a longer path, and what other people keep in the bucket and below the path.
+    let beside = [
+        format!("demo.example-staging/{ID}"),
+        format!("demo.example-staging/{OTHER}"),
+        OTHER.to_owned(),
+        format!("demo.example/{ID}.bak"),
+        format!("demo.example/old-{ID}"),
+        format!("demo.example/notes/{ID}"),
+        "demo.example/notes.txt".to_owned(),
+    ];
+    let bucket = scene.world.store().bucket();
+    for name in &beside {
+        plant(&bucket, &[(name, name.as_bytes())]);
+    }
+    let created = scene.act(&["create-backup"]).success().unwrap();
+    let own = text(&created, "backup-id").to_owned();
+
+    let listed = scene.act(&["list-backups"]).success().unwrap();
+    let rows: Value = serde_json::from_str(text(&listed, "backups-json")).unwrap();
+    let told = |key: &str| -> Vec<String> {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| {
+            row[key]
+                .as_str()
+                .map_or_else(|| row[key].to_string(), str::to_owned)
+        })
+        .collect()
+    };
+    assert_eq!(told("backup-id"), [ID, &own]);
+    assert_eq!(told("state"), ["legacy", "finished"]);
+    assert_eq!(told("size")[0], object.len().to_string());
+    for action in ["verify-backup", "restore-backup", "delete-backup"] {
+        let words = [action, &format!("backup-id={OTHER}")];
+        let failed = scene.act(&words).failure().unwrap();
+        assert!(
+            failed.message.contains("does not exist"),
+            "{}",
+            failed.message
+        );
+    }
+
+    let delete = ["delete-backup", &format!("backup-id={ID}")];
+    let deleted = scene.act(&delete).success().unwrap();
+    assert_eq!(text(&deleted, "objects"), "1");
+    let failed = scene.act(&delete).failure().unwrap();
+    assert!(
+        failed.message.contains("does not exist"),
+        "{}",
+        failed.message
+    );
+    assert!(!scene.shelf().join(ID).exists());
+    for name in &beside {
+        assert_eq!(fs::read_to_string(bucket.join(name)).unwrap(), *name);
+    }
+    scene.verify(&own).success().unwrap();
+    scene.world.finish().unwrap();
+}

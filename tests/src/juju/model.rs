@@ -12,6 +12,7 @@
 
 mod bags;
 mod facts;
+mod secret;
 mod store;
 mod task;
 
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use secret::UserSecret;
 pub(super) use store::now;
 pub use store::{LogEntry, Store};
 pub use task::{Task, TaskStatus};
@@ -166,19 +168,6 @@ pub struct End {
     pub application: String,
     /// Its endpoint.
     pub endpoint: String,
-}
-
-/// A secret that a user added.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct UserSecret {
-    /// Twenty characters.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its content, base64 by key.
-    pub content: Bag,
-    /// Applications it was granted to.
-    pub granted: BTreeSet<String>,
 }
 
 impl Model {

@@ -34,6 +34,7 @@ pub(super) async fn answer(
         request.method(),
         request.uri().path(),
         request.uri().query(),
+        request.headers(),
     );
     let answering = faults.begin(operation);
     let answer = spoil(service, faults, shelf, operation, request).await?;

@@ -1,6 +1,6 @@
-//! What a request asks of a store, told from its method and its URL.
+//! What a request asks of a store, told from its method, its URL and its headers.
 
-use hyper::Method;
+use hyper::{HeaderMap, Method};
 
 /// A call of the S3 API, as far as the charm makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,10 @@ pub enum Operation {
     CreateUpload,
     /// `UploadPart`.
     UploadPart,
+    /// `UploadPartCopy`.
+    CopyPart,
+    /// `ListParts`.
+    ListParts,
     /// `CompleteMultipartUpload`.
     CompleteUpload,
     /// `AbortMultipartUpload`.
@@ -32,7 +36,7 @@ pub enum Operation {
 impl Operation {
     /// Tells the operation of a path-style request.
     #[must_use]
-    pub fn of(method: &Method, path: &str, query: Option<&str>) -> Self {
+    pub fn of(method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
         let has = |name: &str| {
             query
                 .unwrap_or_default()
@@ -47,8 +51,10 @@ impl Operation {
             ("GET", false) if has("uploads") => Self::ListUploads,
             ("GET", false) if has("list-type") => Self::ListObjects,
             ("POST", false) if has("delete") => Self::DeleteObjects,
+            ("GET", true) if has("uploadId") => Self::ListParts,
             ("GET", true) => Self::GetObject,
             ("HEAD", true) => Self::HeadObject,
+            ("PUT", true) if headers.contains_key("x-amz-copy-source") => Self::CopyPart,
             ("PUT", true) if has("partNumber") => Self::UploadPart,
             ("PUT", true) => Self::PutObject,
             ("POST", true) if has("uploads") => Self::CreateUpload,

@@ -3,19 +3,14 @@
 use std::io::SeekFrom;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use futures_util::stream;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::shelf::{Found, Shelf, Tag, broken, hex};
+use super::shelf::{Shelf, Tag, broken, hex};
 use super::uploads::Uploads;
-
-/// What a page of a listing may hold.
-const LARGEST_PAGE: i32 = 1000;
 
 /// A store over a shelf.
 #[derive(Debug, Clone)]
@@ -28,15 +23,15 @@ pub(super) struct Store {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NoRange;
 
-fn strong(tag: &str) -> Option<ETag> {
+pub(super) fn strong(tag: &str) -> Option<ETag> {
     Some(ETag::Strong(tag.to_owned()))
 }
 
-fn well<T>(output: T) -> S3Result<S3Response<T>> {
+pub(super) fn well<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
 }
 
-fn length(size: u64) -> Option<i64> {
+pub(super) fn length(size: u64) -> Option<i64> {
     i64::try_from(size).ok()
 }
 
@@ -123,12 +118,7 @@ impl S3 for Store {
         file.seek(SeekFrom::Start(range.start))
             .await
             .map_err(broken)?;
-        let pieces =
-            stream::try_unfold(file.take(range.end - range.start), |mut file| async move {
-                let mut buffer = Vec::with_capacity(256 << 10);
-                let count = (&mut file).take(256 << 10).read_to_end(&mut buffer).await?;
-                Ok::<_, std::io::Error>((count > 0).then(|| (Bytes::from(buffer), file)))
-            });
+        let pieces = stream::try_unfold(file.take(range.end - range.start), piece);
         let whole = asked.is_none();
         well(GetObjectOutput {
             body: Some(StreamingBlob::wrap(pieces)),
@@ -204,66 +194,7 @@ impl S3 for Store {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let room = usize::try_from(
-            input
-                .max_keys
-                .unwrap_or(LARGEST_PAGE)
-                .clamp(0, LARGEST_PAGE),
-        )
-        .unwrap_or_default();
-        let after = match &input.continuation_token {
-            Some(token) => unpacked(token)?,
-            None => input.start_after.clone().unwrap_or_default(),
-        };
-        let mut entries: Vec<(String, Option<Found>)> = Vec::new();
-        for (key, found) in self.shelf.keys(&input.bucket, &prefix)? {
-            let end = input.delimiter.as_ref().and_then(|delimiter| {
-                key[prefix.len()..]
-                    .find(delimiter.as_str())
-                    .map(|at| prefix.len() + at + delimiter.len())
-            });
-            match end.map(|end| key[..end].to_owned()) {
-                Some(folder) if entries.last().is_some_and(|(last, _)| *last == folder) => {}
-                Some(folder) => entries.push((folder, None)),
-                None => entries.push((key, Some(found))),
-            }
-        }
-        entries.retain(|(name, _)| *name > after);
-        let truncated = entries.len() > room && room > 0;
-        entries.truncate(room);
-        let next = entries
-            .last()
-            .filter(|_| truncated)
-            .map(|(name, _)| URL_SAFE.encode(name));
-        let count = i32::try_from(entries.len()).ok();
-        let (mut contents, mut folders) = (Vec::new(), Vec::new());
-        for (name, found) in entries {
-            match found {
-                None => folders.push(CommonPrefix { prefix: Some(name) }),
-                Some(found) => contents.push(Object {
-                    e_tag: strong(&self.shelf.tag(&found.path)?.etag),
-                    key: Some(name),
-                    last_modified: Some(found.modified.into()),
-                    size: length(found.size),
-                    ..Default::default()
-                }),
-            }
-        }
-        well(ListObjectsV2Output {
-            name: Some(input.bucket),
-            prefix: Some(prefix),
-            max_keys: i32::try_from(room).ok(),
-            key_count: count,
-            is_truncated: Some(truncated),
-            next_continuation_token: next,
-            continuation_token: input.continuation_token,
-            contents: Some(contents),
-            common_prefixes: Some(folders),
-            delimiter: input.delimiter,
-            ..Default::default()
-        })
+        self.list_objects_v2_of(request.input)
     }
 
     async fn create_multipart_upload(
@@ -315,6 +246,20 @@ impl S3 for Store {
             checksum_crc32c: input.checksum_crc32c,
             ..Default::default()
         })
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.upload_part_copy_of(request.input).await
+    }
+
+    async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        self.list_parts_of(request.input).await
     }
 
     async fn complete_multipart_upload(
@@ -378,19 +323,18 @@ impl S3 for Store {
     }
 }
 
-fn unmet() -> S3Error {
+/// The next bytes of a file, until there are none.
+pub(super) async fn piece(
+    mut file: tokio::io::Take<tokio::fs::File>,
+) -> std::io::Result<Option<(Bytes, tokio::io::Take<tokio::fs::File>)>> {
+    let mut buffer = Vec::with_capacity(256 << 10);
+    let count = (&mut file).take(256 << 10).read_to_end(&mut buffer).await?;
+    Ok((count > 0).then(|| (Bytes::from(buffer), file)))
+}
+
+pub(super) fn unmet() -> S3Error {
     s3_error!(
         PreconditionFailed,
         "At least one of the pre-conditions you specified did not hold"
     )
-}
-
-fn unpacked(token: &str) -> S3Result<String> {
-    let invalid = || {
-        s3_error!(
-            InvalidArgument,
-            "The continuation token provided is incorrect"
-        )
-    };
-    String::from_utf8(URL_SAFE.decode(token).map_err(|_| invalid())?).map_err(|_| invalid())
 }

@@ -72,6 +72,16 @@ impl Uploads {
             .ok_or_else(unknown)
     }
 
+    /// The parts of an upload: numbers and sizes.
+    pub(super) fn sizes(&self, id: &str) -> Vec<(i32, u64)> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = state.open.get(id);
+        open.map_or_else(Vec::new, |open| {
+            let parts = open.parts.iter();
+            parts.map(|(number, part)| (*number, part.size)).collect()
+        })
+    }
+
     pub(super) fn add(&self, id: &str, number: i32, part: Received) -> S3Result<()> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = state.open.get_mut(id).ok_or_else(unknown)?;

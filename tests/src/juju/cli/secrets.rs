@@ -1,6 +1,7 @@
-//! `add-secret` and `grant-secret`.
+//! Secrets that a user adds: `add-secret`, `update-secret`, `remove-secret`, `grant-secret`, `revoke-secret`.
+//!
+//! As in Juju, a grant wakes nobody; a new revision wakes the units that have read the secret before.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 
@@ -8,31 +9,49 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::arguments::{Arguments, key_value};
-use super::{Command, controller, say};
-use crate::juju::model::UserSecret;
+use super::arguments::Arguments;
+use super::{Command, Usage, controller, say};
+use crate::juju::context::Bag;
+use crate::juju::model::{Model, UserSecret};
 
 pub(super) const ADD_SECRET: Command = Command {
     name: "add-secret",
-    usage: "add-secret <name> key=value ...",
+    usage: "add-secret <name> key[#base64|#file]=value ...",
     flags: &[],
     run: add_secret,
+};
+
+pub(super) const UPDATE_SECRET: Command = Command {
+    name: "update-secret",
+    usage: "update-secret <secret> key[#base64|#file]=value ...",
+    flags: &[],
+    run: update_secret,
+};
+
+pub(super) const REMOVE_SECRET: Command = Command {
+    name: "remove-secret",
+    usage: "remove-secret <secret>",
+    flags: &[],
+    run: remove_secret,
 };
 
 pub(super) const GRANT_SECRET: Command = Command {
     name: "grant-secret",
     usage: "grant-secret <secret> <application>[,...]",
     flags: &[],
-    run: grant_secret,
+    run: |arguments| set_grant(arguments, true),
+};
+
+pub(super) const REVOKE_SECRET: Command = Command {
+    name: "revoke-secret",
+    usage: "revoke-secret <secret> <application>[,...]",
+    flags: &[],
+    run: |arguments| set_grant(arguments, false),
 };
 
 fn add_secret(mut arguments: Arguments) -> Result<u8> {
     let name = arguments.next("secret name")?;
-    let mut content = BTreeMap::new();
-    for pair in arguments.rest() {
-        let (key, value) = key_value(&pair)?;
-        content.insert(key, STANDARD.encode(value));
-    }
+    let content = content(&arguments.rest())?;
     let id = fresh_id()?;
     controller()?.store().try_update(|model| {
         ensure!(
@@ -51,22 +70,77 @@ fn add_secret(mut arguments: Arguments) -> Result<u8> {
     Ok(0)
 }
 
-fn grant_secret(mut arguments: Arguments) -> Result<u8> {
-    let (which, to) = (arguments.next("secret")?, arguments.next("application")?);
-    arguments.end()?;
+fn update_secret(mut arguments: Arguments) -> Result<u8> {
+    let which = arguments.next("secret")?;
+    let content = content(&arguments.rest())?;
     let controller = controller()?;
     controller.store().try_update(|model| {
-        let id = which.strip_prefix("secret:").unwrap_or(&which);
-        let found = model
-            .secrets
-            .iter_mut()
-            .find(|secret| secret.name == which || secret.id == id);
-        let secret = found.with_context(|| format!("secret {which:?} not found"))?;
-        secret.granted.extend(to.split(',').map(str::to_owned));
+        let secret = find(model, &which)?;
+        secret.content = content;
+        let id = secret.id.clone();
+        model.tell_of_secret(&id);
         Ok(())
     })?;
     controller.settle()?;
     Ok(0)
+}
+
+fn remove_secret(mut arguments: Arguments) -> Result<u8> {
+    let which = arguments.next("secret")?;
+    arguments.end()?;
+    controller()?.store().try_update(|model| {
+        let id = find(model, &which)?.id.clone();
+        model.secrets.retain(|secret| secret.id != id);
+        Ok(())
+    })?;
+    Ok(0)
+}
+
+fn set_grant(mut arguments: Arguments, granted: bool) -> Result<u8> {
+    let (which, to) = (arguments.next("secret")?, arguments.next("application")?);
+    arguments.end()?;
+    let controller = controller()?;
+    controller.store().try_update(|model| {
+        let applications = to.split(',').map(str::to_owned);
+        let secret = find(model, &which)?;
+        match granted {
+            true => secret.granted.extend(applications),
+            false => applications.for_each(|name| secret.revoke(&name)),
+        }
+        Ok(())
+    })?;
+    controller.settle()?;
+    Ok(0)
+}
+
+/// The secret of that name, id or URI.
+fn find<'a>(model: &'a mut Model, which: &str) -> Result<&'a mut UserSecret> {
+    let id = which.strip_prefix("secret:").unwrap_or(which);
+    let mut secrets = model.secrets.iter_mut();
+    let found = secrets.find(|secret| secret.name == which || secret.id == id);
+    found.with_context(|| format!("secret {which:?} not found"))
+}
+
+/// Reads `key=value`, `key#base64=value` and `key#file=path`; values are kept in base64.
+fn content(pairs: &[String]) -> Result<Bag> {
+    let mut content = Bag::new();
+    for pair in pairs {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Usage(format!("key value {pair:?} not valid")))?;
+        let (key, value) = match key.rsplit_once('#') {
+            Some((key, "base64")) => (key, value.to_owned()),
+            Some((key, "file")) => {
+                let read = std::fs::read(value);
+                let read =
+                    read.with_context(|| format!("reading content for secret key {key:?}"))?;
+                (key, STANDARD.encode(read))
+            }
+            _ => (key, STANDARD.encode(value)),
+        };
+        content.insert(key.to_owned(), value);
+    }
+    Ok(content)
 }
 
 /// Twenty characters of base32hex for twelve bytes: the last one is `0` or `g`.

@@ -37,7 +37,15 @@ impl<'a> ModelDesk<'a> {
         let name = &self.unit;
         match effect {
             Immediate::Log(line) => self.store.log(name, line),
-            Immediate::SecretRead { .. } => Ok(()),
+            Immediate::SecretRead { peek: true, .. } => Ok(()),
+            Immediate::SecretRead {
+                uri,
+                label,
+                refresh,
+                ..
+            } => self
+                .store
+                .update(|model| model.note_reading(name, uri.as_deref(), label, *refresh)),
             Immediate::Progress(line) => match &mut self.task {
                 Some(task) => {
                     task.log.push((now(), line.clone()));

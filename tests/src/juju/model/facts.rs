@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Link, Model};
-use crate::juju::context::{
-    ApplicationStatus, Context, Effects, Relation, Run, Secret, Status, Storage,
-};
+use crate::juju::context::{ApplicationStatus, Context, Effects, Relation, Run, Status, Storage};
 use crate::juju::unit::UnitName;
 
 impl Model {
@@ -30,13 +28,7 @@ impl Model {
             kind: mount.kind.clone(),
             location: mount.location.clone(),
         });
-        let secrets = self.secrets.iter().map(|secret| Secret {
-            id: secret.id.clone(),
-            owner: "model".to_owned(),
-            content: secret.content.clone(),
-            denied: !secret.granted.contains(name.application()),
-            ..Secret::default()
-        });
+        let secrets = self.secrets.iter().map(|secret| secret.seen_by(name));
         let units = application.units.iter().map(|(number, unit)| {
             (
                 UnitName::new(name.application(), *number).to_string(),

@@ -1,0 +1,184 @@
+//! One listing of the bucket, and what it tells of every backup.
+//!
+//! ```text
+//! one listing, by pages ---> a few bytes for each backup
+//!                              '---> manifest, proof, failure: only where the listing shows one, 16 at once ---> standing
+//! ```
+//!
+//! Nothing that is read is kept but what a row of a table needs, so that a listing takes as much memory as it has rows.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use tracing::{debug, warn};
+
+use super::sight::{Sight, Sights};
+use super::standing::{Reading, told};
+use super::{BackupId, Catalogue, CatalogueError, Manifest, Standing};
+use crate::archive::Sha256Hex;
+use crate::backup::{AtWork, Proof, Proven};
+use crate::s3::S3Error;
+
+/// Backups of which documents are read at once.
+const READERS: usize = 16;
+
+/// A backup in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub id: BackupId,
+    /// How it stands.
+    pub standing: Standing,
+    /// When it was finished; of one that is not, when something was last heard of it.
+    pub last: Option<Timestamp>,
+    /// Bytes of its volumes; of one that is not whole, of what there is.
+    pub size: u64,
+    /// What verifications have found out.
+    pub proven: Option<Proven>,
+}
+
+/// A backup, and all that was read to judge it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) listed: Listed,
+    pub(super) sight: Sight,
+    pub(super) reading: Reading,
+    pub(super) proofs: Vec<Proof>,
+}
+
+impl Catalogue {
+    /// Lists all backups, oldest first: finished ones, those in progress, and what is left of the others.
+    pub async fn list(&self, now: Timestamp) -> Result<Vec<Listed>, CatalogueError> {
+        let mut sights = self.sights().await?;
+        if sights.cut {
+            warn!(backups = sights.backups.len(), "only the newest are listed");
+        }
+        let at_work = self.who(now).await;
+        // What is being made right now may have no object yet.
+        if let Some(id) = at_work.as_ref().and_then(|work| work.backup.clone()) {
+            sights.backups.entry(id).or_default();
+        }
+        let sights = &sights;
+        stream::iter(&sights.backups)
+            .map(|(id, sight)| self.judged(id, sight, sights, at_work.as_ref()))
+            .buffered(READERS)
+            .try_filter_map(async |judged| Ok(judged.map(|judged| judged.listed)))
+            .try_collect()
+            .await
+    }
+
+    /// Who works on the backups; a lease that cannot be read tells nobody.
+    pub(super) async fn who(&self, now: Timestamp) -> Option<AtWork> {
+        let asked = self.at_work(now).await;
+        let logged =
+            asked.inspect_err(|error| debug!(error = told(error), "nobody tells who is at work"));
+        logged.ok().flatten()
+    }
+
+    /// Judges a backup; nothing when it is gone. What looks bad is looked at again: it may have changed since the listing.
+    pub(super) async fn judged(
+        &self,
+        id: &BackupId,
+        sight: &Sight,
+        sights: &Sights,
+        at_work: Option<&AtWork>,
+    ) -> Result<Option<Judged>, CatalogueError> {
+        match self.judge(id, sight.clone(), sights, at_work).await? {
+            Some(judged) if !judged.listed.standing.is_doubtful() => Ok(Some(judged)),
+            Some(_) | None => {
+                let again = self.sight(id).await?;
+                self.judge(id, again, sights, at_work).await
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        id: &BackupId,
+        sight: Sight,
+        sights: &Sights,
+        at_work: Option<&AtWork>,
+    ) -> Result<Option<Judged>, CatalogueError> {
+        let (mut reading, mut digest) = (Reading::default(), None);
+        if sight.manifest {
+            match self.manifest_or_fault(id).await? {
+                Some(Ok((manifest, sha256))) => {
+                    reading.manifest = Some(Ok(manifest));
+                    digest = Some(sha256);
+                }
+                Some(Err(fault)) => reading.manifest = Some(Err(fault)),
+                // It was deleted in the meantime.
+                None => return Ok(None),
+            }
+        } else if sight.failed {
+            reading.failure = self.failure(id).await?;
+        }
+        let size_of = |key: &str| sights.size_of((id, &sight), key);
+        let Some(standing) = Standing::of(id, &sight, &reading, at_work, size_of) else {
+            return Ok(None);
+        };
+        let proofs = match &digest {
+            Some(digest) if sight.proof => self.proofs(id, digest).await?,
+            Some(_) | None => Vec::new(),
+        };
+        let manifest = reading
+            .manifest
+            .as_ref()
+            .and_then(|read| read.as_ref().ok());
+        let (last, size) = last_and_size(&standing, &sight, manifest);
+        let listed = Listed {
+            id: id.clone(),
+            standing,
+            last,
+            size,
+            proven: Proven::of(&proofs),
+        };
+        Ok(Some(Judged {
+            listed,
+            sight,
+            reading,
+            proofs,
+        }))
+    }
+
+    /// The manifest and its digest, or what is wrong with it; nothing when it is gone.
+    async fn manifest_or_fault(&self, id: &BackupId) -> Result<Option<Read>, CatalogueError> {
+        match self.manifest_and_digest(id).await {
+            Ok(read) => Ok(Some(Ok(read))),
+            Err(CatalogueError::Absent(_)) => Ok(None),
+            Err(CatalogueError::Manifest { source, .. }) => Ok(Some(Err(told(&source)))),
+            Err(CatalogueError::Store {
+                source: S3Error::TooLarge { capacity, .. },
+                ..
+            }) => Ok(Some(Err(format!(
+                "manifest of the backup is larger than {capacity} bytes"
+            )))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A manifest and the digest of its bytes, or what is wrong with it.
+type Read = Result<(Manifest, Sha256Hex), String>;
+
+fn last_and_size(
+    standing: &Standing,
+    sight: &Sight,
+    manifest: Option<&Manifest>,
+) -> (Option<Timestamp>, u64) {
+    match (standing, manifest) {
+        (Standing::Legacy, _) => sight.flat.map_or((None, 0), |(size, at)| (at, size)),
+        (Standing::InProgress(work), _) => (Some(work.since), sight.size),
+        (Standing::Failed { at, .. }, _) => (at.or(sight.last), sight.size),
+        (Standing::Finished | Standing::FinishedWithWarnings, Some(manifest)) => {
+            (Some(manifest.finished), manifest.size)
+        }
+        (Standing::Damaged { .. }, Some(manifest)) => (Some(manifest.finished), sight.size),
+        (
+            Standing::Finished
+            | Standing::FinishedWithWarnings
+            | Standing::Damaged { .. }
+            | Standing::Interrupted,
+            _,
+        ) => (sight.last, sight.size),
+    }
+}
