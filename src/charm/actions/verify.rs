@@ -39,6 +39,7 @@ const BROKEN: [&str; 8] = [
     "volume-missing",
     "volume-size",
 ];
+
 pub(super) async fn verify(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let verified = verify_with(charm, parameters).await;
     verified.map_err(|failure| failure.followed_by(UNCHANGED))
