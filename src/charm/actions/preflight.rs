@@ -5,6 +5,7 @@ mod part;
 mod plan;
 
 use super::led;
+use super::legacy::{self, Old};
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Catalogue, Place, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
@@ -25,6 +26,8 @@ const PEERS: &str = "synapse-peers";
 pub(super) struct Cleared {
     pub(super) ready: Ready,
     pub(super) sealed: Sealed,
+    /// What there is to tell of it, when the Python charm has made it.
+    pub(super) old: Option<Old>,
     /// Findings that the operator has overridden.
     pub(super) forced: Vec<String>,
     /// What is odd, and no reason not to.
@@ -63,11 +66,15 @@ pub(super) async fn check(
     });
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
-    let (mut opened, mut odd) = (None, Vec::new());
+    let (mut opened, mut old, mut odd) = (None, None, Vec::new());
     let passphrases = look.passphrases.as_slice();
     if let (Some(catalogue), false) = (&look.catalogue, passphrases.is_empty()) {
-        match Sealed::open(catalogue, passphrases, id).await {
-            Ok(sealed) => opened = Some(sealed),
+        let keys = (catalogue, passphrases);
+        match legacy::opened(charm, "restore", keys, id, look.server_name.as_ref()).await {
+            Ok(found) => {
+                opened = Some(found.sealed);
+                old = found.old;
+            }
             Err(error) => look.findings.push(failed(error)),
         }
     }
@@ -94,6 +101,12 @@ pub(super) async fn check(
         look.findings.extend(other_server(sealed, &look));
         look.findings
             .extend(database::other_kind(sealed, look.database.kind));
+        if let Some(old) = &old {
+            plan.line("made", old.plan());
+            let lacks = old.lacks_database(sealed, &place);
+            look.findings
+                .extend(lacks.map(|failure| failure.led_by(RESTORE)));
+        }
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
             &data::census(&volume.here, &parts(sealed.scope())).map_err(led(RESTORE))?,
@@ -119,6 +132,7 @@ pub(super) async fn check(
         Some(sealed) => Ok(Cleared {
             ready,
             sealed,
+            old,
             forced: used,
             odd,
             plan,
@@ -170,7 +184,8 @@ fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure 
 }
 
 fn failed(error: RestoreError) -> Failure {
-    super::listing::absent(&error).unwrap_or_else(|| led(RESTORE)(error))
+    let known = legacy::failure(&error, RESTORE).or_else(|| super::listing::absent(&error));
+    known.unwrap_or_else(|| led(RESTORE)(error))
 }
 
 /// Each unit has data of its own: the others would go on with theirs.
@@ -197,6 +212,12 @@ async fn other_units(charm: &Charm) -> Result<Option<Failure>, Failure> {
 
 fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
     let (ours, theirs) = (look.server_name.as_ref()?.as_str(), sealed.server_name());
+    if ours != theirs && sealed.is_legacy() {
+        let cause = format!("the backup is of the server {theirs}, and this is {ours}");
+        let hint = format!("restore it in an application whose server_name is {theirs}");
+        // It has no configuration that could turn this server into that one.
+        return Some(finding("legacy-server-name", &cause, hint));
+    }
     (ours != theirs).then(|| {
         let cause = format!("the backup is of the server {theirs}, and this is {ours}");
         let hint = format!(
