@@ -24,6 +24,7 @@ mod postgres;
 mod refusals;
 mod restore;
 mod s3;
+mod schema;
 mod secrets;
 mod staging;
 mod standings;
