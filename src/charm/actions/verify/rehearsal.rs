@@ -7,6 +7,7 @@ use super::database::{look, same_rows};
 use crate::backup::{RestoreError, Sealed};
 use crate::charm::{Charm, failure};
 use crate::synapse::ServerName;
+use crate::synapse::data::Checked;
 use crate::synapse::rehearsal::rehearse;
 
 /// How long Synapse may take until it answers: a database of some years ago is brought to the new schema first.
@@ -20,12 +21,17 @@ const LASTING: [&str; 5] = [
     "users",
 ];
 
-/// Starts Synapse on an unpacked data directory, as the workload sees it, and stops it.
-pub(super) async fn start(charm: &Charm, sealed: &Sealed, there: &str) -> Result<(), RestoreError> {
+/// Starts Synapse on an unpacked data directory, as the workload sees it, and stops it; gives the database as it was
+/// before.
+pub(super) async fn start(
+    charm: &Charm,
+    sealed: &Sealed,
+    there: &str,
+) -> Result<Checked, RestoreError> {
     let before = look(charm, sealed, there).await?;
     // A backup of the Python charm does not say whose it is, and its database may.
     let named = ServerName::parse(sealed.server_name()).ok();
-    let Some(name) = before.server_name.or(named) else {
+    let Some(name) = before.server_name.clone().or(named) else {
         let cause = "the backup does not tell whose it is".to_owned();
         return Err(RestoreError::Unlooked(cause));
     };
@@ -41,9 +47,10 @@ pub(super) async fn start(charm: &Charm, sealed: &Sealed, there: &str) -> Result
         server = %name, version = rehearsed.version, seconds = rehearsed.seconds,
         made_up = rehearsed.made_up.len(), "synapse worked on the backup"
     );
-    let lasting = before.rows.into_iter();
+    let lasting = before.rows.clone().into_iter();
     let lasting: BTreeMap<String, u64> = lasting
         .filter(|(table, _)| LASTING.contains(&table.as_str()))
         .collect();
-    same_rows(&lasting, &rehearsed.database.rows).map_err(RestoreError::Rehearsal)
+    same_rows(&lasting, &rehearsed.database.rows).map_err(RestoreError::Rehearsal)?;
+    Ok(before)
 }
