@@ -22,6 +22,8 @@ pub enum Phase {
     Verifying,
     /// Downloads, opens and unpacks into staging.
     Staging,
+    /// Replaces the keys of backups.
+    Rotating,
     /// Puts the staged data into its place.
     Swapping,
     /// Waits until the service answers.
@@ -40,6 +42,7 @@ impl fmt::Display for Phase {
             Self::Rechecking => "checking what is already here",
             Self::Verifying => "downloading and checking",
             Self::Staging => "downloading and verifying",
+            Self::Rotating => "replacing keys",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",
             Self::TakingBack => "putting everything back",

@@ -6,6 +6,7 @@ mod preflight;
 mod ready;
 mod register;
 mod restore;
+mod rotate;
 mod standing;
 mod verify;
 
@@ -48,6 +49,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "list-backups" => listing::list(charm).await,
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
+        "rotate-passphrase" => rotate::rotate(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
         "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,

@@ -190,7 +190,12 @@ impl Work<'_> {
             while copying.len() >= if sent.len() < 2 { 1 } else { IN_FLIGHT } {
                 sent.extend(self.next(&mut copying).await?);
             }
-            copying.spawn(copied(target.clone(), sizes.len(), span, self.tag.to_owned()));
+            copying.spawn(copied(
+                target.clone(),
+                sizes.len(),
+                span,
+                self.tag.to_owned(),
+            ));
         }
         while let Some(copied) = self.next(&mut copying).await? {
             sent.push(copied);

@@ -15,6 +15,7 @@ mod lease;
 mod listing;
 mod openpgp;
 mod ordeal;
+mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;

@@ -36,9 +36,7 @@ impl Target {
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => {
-                let status = error
-                    .raw_response()
-                    .map(|answer| answer.status().as_u16());
+                let status = error.raw_response().map(|answer| answer.status().as_u16());
                 return Err(match status {
                     Some(412) => S3Error::Replaced {
                         key: self.key.clone(),
