@@ -5,7 +5,7 @@
 mod rotation;
 mod scene;
 
-use scene::{Scene, UNIT};
+use scene::Scene;
 
 /// What the story sets in plain text.
 const PLAIN: &str = "correct horse battery staple";
