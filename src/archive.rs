@@ -6,10 +6,14 @@
 //! header is one that GNU tar writes in its own format and that all programs read alike. A caller may add a rule of its
 //! own. A member's headers are held back until it has been judged; nothing of a refused member reaches the sink.
 //!
+//! Archives that the Python charm left in the bucket are read in a [`Dialect`] of their own: the same rules, but a name may
+//! begin with the slash that `tar --absolute-names` leaves there.
+//!
 //! The bytes go through unchanged; [`cut`] only ends one archive and begins the next between two members. The room never
 //! touches a file system.
 
 mod cut;
+mod dialect;
 mod header;
 mod member;
 mod stream;
@@ -19,6 +23,7 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 pub use cut::{Archives, cut};
+pub use dialect::Dialect;
 pub use member::{Kind, Member, Refusal, Sha256Hex};
 
 use stream::{Stream, refused};
@@ -76,10 +81,21 @@ pub struct Passed {
 pub fn pass<R: Read, W: Write>(
     source: R,
     sink: W,
+    admit: impl FnMut(&Member) -> Result<bool, Refusal>,
+    observer: impl FnMut(Member) -> io::Result<()>,
+) -> Result<Passed, ArchiveError> {
+    pass_in(Dialect::Own, source, sink, admit, observer)
+}
+
+/// The same as [`pass`], for an archive in a dialect that need not be our own.
+pub fn pass_in<R: Read, W: Write>(
+    dialect: Dialect,
+    source: R,
+    sink: W,
     mut admit: impl FnMut(&Member) -> Result<bool, Refusal>,
     mut observer: impl FnMut(Member) -> io::Result<()>,
 ) -> Result<Passed, ArchiveError> {
-    let mut stream = Stream::new(source, Gate { sink, open: true });
+    let mut stream = Stream::new(dialect, source, Gate { sink, open: true });
     let mut passed = Passed::default();
     let mut buffer = vec![0; CHUNK];
     while let Some(mut member) = stream.next()? {

@@ -9,11 +9,13 @@
 //! ```
 
 mod catalogue;
+mod contents;
 mod create;
 mod format;
 mod id;
 mod journal;
 mod lease;
+mod legacy;
 mod moves;
 mod newest;
 mod part;
@@ -32,6 +34,7 @@ mod tidy;
 mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
+pub use contents::{Page, Pattern, Question, contents};
 pub use create::{
     CreateError, Created, Creation, Findings, Group, Origin, Source, SourceRoot, Watcher, create,
 };
@@ -41,6 +44,7 @@ pub use format::{
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
 pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
+pub use legacy::{Heritage, Surveyed, Use, survey};
 pub use moves::MoveError;
 pub use newest::{Newest, newest};
 pub use place::{Place, Room};
@@ -53,4 +57,4 @@ pub use rotate::{RotateError, Rotated, Rotation, rotate};
 pub use scope::Scope;
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
 pub use tidy::{forget_staged, tidy};
-pub use verify::verify;
+pub use verify::Verification;

@@ -10,6 +10,7 @@ mod decide;
 mod failure;
 mod fix_ups;
 mod lease;
+mod media;
 mod newest;
 mod observe;
 mod passphrases;

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use super::header::BLOCK;
 use super::stream::{Stream, refused};
-use super::{ArchiveError, CHUNK, Member, Passed, Refusal, content};
+use super::{ArchiveError, CHUNK, Dialect, Member, Passed, Refusal, content};
 
 /// Bytes of a record, which an archive's length is a multiple of.
 const RECORD: u64 = 20 * BLOCK as u64;
@@ -34,7 +34,7 @@ pub fn cut<R: Read, A: Archives>(
     mut admit: impl FnMut(&Member) -> Result<(), Refusal>,
     mut observer: impl FnMut(Member) -> io::Result<()>,
 ) -> Result<(), ArchiveError> {
-    let mut stream = Stream::new(source, Current::None);
+    let mut stream = Stream::new(Dialect::Own, source, Current::None);
     let mut buffer = vec![0; CHUNK];
     while let Some(mut member) = stream.next()? {
         admit(&member).map_err(|refusal| refused(member.path.as_bytes(), refusal))?;

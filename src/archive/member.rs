@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::Dialect;
 use super::header::Header;
 
 /// A SHA-256 digest in lower-case hexadecimal digits.
@@ -131,7 +132,13 @@ pub enum Refusal {
 
 impl Member {
     /// Holds a member of this kind and name to the rules.
-    pub(super) fn judge(kind: Kind, name: &[u8], header: &Header<'_>) -> Result<Self, Refusal> {
+    pub(super) fn judge(
+        dialect: Dialect,
+        kind: Kind,
+        name: &[u8],
+        header: &Header<'_>,
+    ) -> Result<Self, Refusal> {
+        let name = dialect.relative(name);
         let slash = name.len() > 1 && name.ends_with(b"/");
         let path = path(name)?;
         let fits = match kind {

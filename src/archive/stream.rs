@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::ArchiveError;
 use super::header::{self, Announced, BLOCK, Header};
 use super::member::{Member, Refusal};
+use super::{ArchiveError, Dialect};
 
 /// The longest name of a member, its NUL included: more than this no system call takes.
 const NAME_LIMIT: u64 = 4096;
@@ -13,6 +13,7 @@ const NAME_LIMIT: u64 = 4096;
 ///
 /// At most a header, a long name and a second header are held: 5 KiB and a half.
 pub(super) struct Stream<R, W> {
+    dialect: Dialect,
     source: R,
     sink: W,
     bytes: u64,
@@ -20,8 +21,9 @@ pub(super) struct Stream<R, W> {
 }
 
 impl<R: Read, W: Write> Stream<R, W> {
-    pub(super) fn new(source: R, sink: W) -> Self {
+    pub(super) fn new(dialect: Dialect, source: R, sink: W) -> Self {
         Self {
+            dialect,
             source,
             sink,
             bytes: 0,
@@ -51,7 +53,7 @@ impl<R: Read, W: Write> Stream<R, W> {
             let header = Header::read(&block).map_err(|refusal| refused(name(), refusal))?;
             match header.announced {
                 Announced::Member(kind) => {
-                    let member = Member::judge(kind, name(), &header);
+                    let member = Member::judge(self.dialect, kind, name(), &header);
                     return member.map(Some).map_err(|refusal| refused(name(), refusal));
                 }
                 Announced::LongName if long_name.is_some() => {

@@ -3,6 +3,7 @@
 mod blocks;
 mod corpus;
 mod cut;
+mod foreign;
 
 use std::io::Write as _;
 

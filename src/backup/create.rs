@@ -162,6 +162,8 @@ pub struct Creation<'a> {
     pub volume_size: u64,
     /// Is shown every member.
     pub watcher: Watcher,
+    /// What the run has logged so far; it is laid beside the backup, in clear.
+    pub log: &'a dyn Fn() -> Vec<u8>,
 }
 
 /// Makes one backup and commits it.
@@ -230,6 +232,8 @@ async fn upload_all(
         Err(error) => return Err(inventory.upload.failed(error).await),
     };
 
+    let log = (creation.log)();
+    creation.catalogue.put_log(creation.id, log).await;
     let key = Catalogue::key(creation.id, MANIFEST);
     let bucket = creation.catalogue.bucket();
     bucket

@@ -75,6 +75,11 @@ impl Place {
         format!("{}/{}/{}", self.there, self.private, self.staging)
     }
 
+    /// The staged data directory as the workload sees it.
+    pub(super) fn staged_in_workload(&self) -> String {
+        format!("{}{}", self.staging_in_workload(), self.there)
+    }
+
     /// The live data directory.
     pub(super) fn live(&self) -> &Path {
         &self.here

@@ -3,12 +3,12 @@
 use futures_util::future;
 use jiff::Timestamp;
 
-use super::format::{Database, FormatError, Inventory, Manifest, Volume};
+use super::format::{Database, FormatError, Inventory, Manifest, MediaFindings, Volume};
 use super::part::wanted;
 use super::place::Room;
 use super::stage::{Wanted, staged_room, visit};
-use super::{BackupId, Catalogue, Place, RestoreError, Scope};
-use crate::archive::Sha256Hex;
+use super::{BackupId, Catalogue, Heritage, Place, RestoreError, Scope, legacy};
+use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{Authenticated, Passphrase};
 use std::sync::Arc;
 
@@ -27,7 +27,9 @@ pub struct Sealed {
     pub(super) message: Authenticated,
     /// What of it is to be restored: all of it, unless it was narrowed.
     pub(super) wanted: Wanted,
-    passphrase: usize,
+    pub(super) passphrase: usize,
+    /// How its archive is to be understood, when the Python charm has made it.
+    pub(super) heritage: Option<Heritage>,
 }
 
 /// What a restore needs, and what there is.
@@ -48,18 +50,41 @@ impl Sealed {
         passphrases: &[Arc<Passphrase>],
         id: &BackupId,
     ) -> Result<Self, RestoreError> {
+        let opened = Self::open_and_show(catalogue, passphrases, id, ((), |(), _: &_| ())).await?;
+        Ok(opened.0)
+    }
+
+    /// The same, and shows each member to `each` on the way.
+    pub(super) async fn open_and_show<S: Send + 'static>(
+        catalogue: &Catalogue,
+        passphrases: &[Arc<Passphrase>],
+        id: &BackupId,
+        (state, each): (S, impl Fn(&mut S, &Member) + Send + 'static),
+    ) -> Result<(Self, S), RestoreError> {
         let (manifest, digest) = catalogue.manifest_and_digest(id).await?;
-        let opened = visit(catalogue, passphrases, &manifest, (), |(), _| ()).await?;
+        let opened = visit(catalogue, passphrases, &manifest, state, each).await?;
         if opened.inventory.manifest != digest {
             return Err(FormatError::Unbound.into());
         }
-        Ok(Self {
+        let sealed = Self {
             manifest,
             wanted: Wanted::all(&opened.inventory),
             inventory: opened.inventory,
             message: opened.message,
             passphrase: opened.passphrase,
-        })
+            heritage: None,
+        };
+        Ok((sealed, opened.state))
+    }
+
+    /// What changed while it was read, by name.
+    pub fn changed(&self) -> &[String] {
+        &self.inventory.notes
+    }
+
+    /// What was wrong with the media when it was made, by name.
+    pub fn media(&self) -> Option<&MediaFindings> {
+        self.inventory.media.as_ref()
     }
 
     /// Narrows what is to be restored to a part of it; `beside` is staged too, and not swapped.
@@ -69,6 +94,10 @@ impl Sealed {
         place: &Place,
         (scope, beside): (Scope, &Scope),
     ) -> Result<(), RestoreError> {
+        if self.heritage.is_some() {
+            legacy::narrow(self, scope, beside);
+            return Ok(());
+        }
         self.wanted = wanted(catalogue, passphrases, self, place, scope, beside).await?;
         Ok(())
     }
@@ -86,6 +115,11 @@ impl Sealed {
     /// Which of the passphrases has opened it: 0 is the one that is used now.
     pub fn passphrase(&self) -> usize {
         self.passphrase
+    }
+
+    /// Whether the Python charm has made it.
+    pub fn is_legacy(&self) -> bool {
+        self.heritage.is_some()
     }
 
     /// The manifest beside it.

@@ -20,6 +20,10 @@ pub enum Phase {
     Rechecking,
     /// Downloads and opens, to see whether all is as it was written.
     Verifying,
+    /// Looks into the database.
+    LookingIn,
+    /// Starts the service on the staged data where nobody sees it.
+    Rehearsing,
     /// Downloads, opens and unpacks into staging.
     Staging,
     /// Replaces the keys of backups.
@@ -41,6 +45,8 @@ impl fmt::Display for Phase {
             Self::Committing => "committing",
             Self::Rechecking => "checking what is already here",
             Self::Verifying => "downloading and checking",
+            Self::LookingIn => "checking the database",
+            Self::Rehearsing => "starting the service offline on it",
             Self::Staging => "downloading and verifying",
             Self::Rotating => "replacing keys",
             Self::Swapping => "swapping",

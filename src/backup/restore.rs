@@ -10,7 +10,7 @@ use super::format::{FormatError, Volume};
 use super::preflight::Sealed;
 use super::stage::stage;
 use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
-use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, previous};
+use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, Scope, previous};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -112,6 +112,24 @@ pub enum RestoreError {
     /// A stage of the stream failed on input or output.
     #[error("failed to pass the stream on")]
     Stream(#[source] io::Error),
+    /// One object of the backup is not as it should be.
+    #[error("{key} cannot be used")]
+    Object {
+        /// The object.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<Self>,
+    },
+    /// The database in the backup is not as it should be.
+    #[error("the database in the backup: {0}")]
+    Database(String),
+    /// The service does not work on what the backup holds.
+    #[error("the rehearsal failed: {0}")]
+    Rehearsal(String),
+    /// The backup holds nothing of what was asked for.
+    #[error("the backup holds nothing of {0}")]
+    Absent(Scope),
     /// A stage ended without a word.
     #[error("a stage of the restore panicked")]
     Panicked,
@@ -124,11 +142,23 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// Names the object, where the error itself does not.
+    pub(super) fn of(self, key: &str) -> Self {
+        match self {
+            Self::Open(_) | Self::Archive(_) => Self::Object {
+                key: key.to_owned(),
+                source: Box::new(self),
+            },
+            other => other,
+        }
+    }
+
     /// Whether it is about this volume, of which nothing more has to be said.
     pub(super) fn is_about(&self, volume: &Volume) -> bool {
         let (Self::Download { key, .. }
         | Self::VolumeMissing { key }
-        | Self::VolumeSize { key, .. }) = self
+        | Self::VolumeSize { key, .. }
+        | Self::Object { key, .. }) = self
         else {
             return false;
         };
@@ -177,6 +207,11 @@ where
     } = *restoration;
     let id = sealed.id().clone();
     let staged = stage(client, (catalogue, passphrases), sealed, place, monitor).await?;
+    let replaced = (place.replaced)(&place.staged(), staged.scope());
+    if replaced.is_ok_and(|replaced| replaced.is_empty()) {
+        place.clear_staging()?;
+        return Err(RestoreError::Absent(staged.scope().clone()));
+    }
     let swap = Swap::restore(place, &id, &staged, now())?;
     made(swap.carry(client, service, monitor).await?)
 }

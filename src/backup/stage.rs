@@ -35,8 +35,7 @@ use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
-use volume::Unpacking;
-pub(super) use volume::{Reading, Whole};
+pub(super) use volume::{Reading, Unpacking, Whole};
 
 /// Reports of the recheck that may wait to be told: a number each.
 const REPORTS: usize = 16;
@@ -131,7 +130,7 @@ pub(super) async fn visit<S: Send + 'static>(
     let (downloaded, opened) = tokio::join!(download(catalogue, (&key, 0), out), joined(reading));
     match (downloaded, opened) {
         (Ok(_), Ok(opened)) => Ok(opened),
-        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()])),
+        (downloaded, opened) => Err(cause([downloaded.err(), opened.err()]).of(&key)),
     }
 }
 
@@ -142,7 +141,7 @@ type Headed = io::Chain<io::Cursor<Vec<u8>>, PipeReader>;
 ///
 /// The head of the message is enough to know. When none fits, the message is told to be of a wrong passphrase, and when
 /// there is something else about its head, that is told.
-fn unlock(
+pub(super) fn unlock(
     mut source: PipeReader,
     passphrases: &[Arc<Passphrase>],
 ) -> Result<(openpgp::Untrusted<Headed>, usize), RestoreError> {
@@ -191,6 +190,7 @@ pub(super) async fn stage(
         inventory,
         message,
         wanted,
+        heritage,
         ..
     } = sealed;
     let ledger = Ledger::new(place, &inventory, &wanted);
@@ -199,6 +199,7 @@ pub(super) async fn stage(
         passphrases,
         place,
         monitor,
+        heritage,
     };
     let unpacking = Unpacking { client, reading };
     let backup = (&manifest, &inventory, &wanted);
@@ -275,7 +276,8 @@ async fn recheck(
     ledger: &Ledger,
 ) -> Result<Option<Again>, RestoreError> {
     let whole = ledger.whole();
-    if whole.is_empty() {
+    // What the Python charm made has no inventory to compare with.
+    if whole.is_empty() || unpacking.reading.heritage.is_some() {
         return Ok(None);
     }
     let volumes = whole.len();
@@ -358,12 +360,14 @@ pub(super) fn agree(listed: &Members, unpacked: Members) -> Result<(), RestoreEr
     })
 }
 
-async fn joined<T>(handle: JoinHandle<Result<T, RestoreError>>) -> Result<T, RestoreError> {
+pub(super) async fn joined<T>(
+    handle: JoinHandle<Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
     handle.await.unwrap_or(Err(RestoreError::Panicked))
 }
 
 /// The error of the stage that failed first; the others only broke off with it.
-fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
+pub(super) fn cause<const N: usize>(errors: [Option<RestoreError>; N]) -> RestoreError {
     let mut errors: Vec<RestoreError> = errors.into_iter().flatten().collect();
     let first = errors.iter().position(|error| !is_echo(error)).unwrap_or(0);
     errors.swap_remove(first)

@@ -7,6 +7,7 @@ mod ready;
 mod register;
 mod restore;
 mod rotate;
+mod show;
 mod standing;
 mod verify;
 
@@ -32,6 +33,15 @@ impl Parameters {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// A whole number, unless it is not given; Juju may write it as a float.
+    fn whole(&self, name: &str) -> Option<i64> {
+        let value = self.0.get(name)?;
+        value.as_i64().or_else(|| {
+            let float = value.as_f64()?;
+            (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0).then_some(float as i64)
+        })
+    }
+
     fn flag(&self, name: &str) -> bool {
         self.0
             .get(name)
@@ -47,6 +57,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     let outcome = match name {
         "create-backup" => create::create(charm, &parameters).await,
         "list-backups" => listing::list(charm).await,
+        "show-backup" => show::show(charm, &parameters).await,
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
         "rotate-passphrase" => rotate::rotate(charm, &parameters).await,
@@ -65,7 +76,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     };
     match outcome {
         Ok(results) => {
-            info!(action = name, "action finished");
+            info!(action = name, lines = charm.log.lines(), "action finished");
             charm.tools.action_set(&results).await
         }
         Err(failure) => {

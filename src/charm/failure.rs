@@ -1,9 +1,10 @@
 //! Every error, as an operator meets it: one line that says what is wrong and what to do.
 
+mod restore;
+
 use std::error::Error;
 use std::fmt;
 
-use crate::archive;
 use crate::backup::{CatalogueError, CreateError, FormatError, RestoreError};
 use crate::juju::ToolError;
 use crate::openpgp::OpenError;
@@ -157,7 +158,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The error in a chain that is of type `E`.
-fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(crate) fn within<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
@@ -191,7 +192,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         ..
     }) = within(error)
     {
-        return Failure::new(Kind::Operator, "volume-missing", cause, DAMAGED);
+        return Failure::new(Kind::Operator, "volume-missing", cause, restore::DAMAGED);
     }
     if let Some(error) = within::<S3Error>(error) {
         return Failure::new(Kind::Operator, store_code(error), cause, error.hint());
@@ -226,7 +227,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         );
     }
     if let Some(error) = within::<RestoreError>(error)
-        && let Some((kind, code, hint)) = restore(error)
+        && let Some((kind, code, hint)) = restore::sort(error)
     {
         return Failure::new(kind, code, cause, hint);
     }
@@ -284,47 +285,6 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         (None, None, None) => "failed",
     };
     Failure::new(Kind::Fault, code, cause, "see juju debug-log")
-}
-
-/// What to do about a backup of which something is missing or altered.
-const DAMAGED: &str = "the backup is damaged: restore another one";
-
-/// What to do about a failed restore, as far as the restore itself knows; its causes speak for themselves.
-fn restore(error: &RestoreError) -> Option<(Kind, &'static str, &'static str)> {
-    const ROOM: &str = "give the storage data more room, or free what an earlier restore replaced: confirm-restore";
-    Some(match error {
-        RestoreError::NoSpace { .. } => (Kind::Operator, "no-space", ROOM),
-        RestoreError::NoInodes { .. } => (Kind::Operator, "no-inodes", ROOM),
-        RestoreError::VolumeMissing { .. } => (Kind::Operator, "volume-missing", DAMAGED),
-        RestoreError::VolumeSize { .. } => (Kind::Operator, "volume-size", DAMAGED),
-        RestoreError::OtherObject(_)
-        | RestoreError::OtherMembers { .. }
-        | RestoreError::OtherFiles { .. }
-        | RestoreError::Twice(_) => (Kind::Operator, "backup-damaged", DAMAGED),
-        RestoreError::Archive(archive::ArchiveError::Refused { .. }) => {
-            let hint =
-                "whoever made it has the passphrase and did not use this charm: do not restore it";
-            (Kind::Operator, "archive-refused", hint)
-        }
-        RestoreError::TakenBack(_) => {
-            let hint = "see juju debug-log and kubectl logs; restore another backup, or try again";
-            (Kind::Fault, "restore-taken-back", hint)
-        }
-        RestoreError::Unfinished(_) => {
-            let hint =
-                "mend what it names; the next hook tries again, at the latest in a few minutes";
-            (Kind::Fault, "restore-unfinished", hint)
-        }
-        RestoreError::Catalogue(_)
-        | RestoreError::Format(_)
-        | RestoreError::Download { .. }
-        | RestoreError::Open(_)
-        | RestoreError::Archive(_)
-        | RestoreError::Staging { .. }
-        | RestoreError::Unpack(_)
-        | RestoreError::Stream(_)
-        | RestoreError::Panicked => return None,
-    })
 }
 
 /// A stable word for what a store did.

@@ -12,6 +12,8 @@ use crate::synapse::data::{self, Part};
 
 /// As in config.yaml.
 const VOLUME_SIZE: &str = "8GiB";
+/// As in config.yaml, in percent.
+const SHRINK_WARNING: u64 = 50;
 /// A smaller volume would be nearly all head and tail.
 const SMALLEST_VOLUME: u64 = 1 << 20;
 /// The largest object that every store takes.
@@ -34,6 +36,8 @@ pub(super) struct Selection {
     exclude: Vec<Pattern>,
     /// The most bytes of a volume.
     pub(super) volume_size: u64,
+    /// By how many percent a backup may hold less than the one before without a warning.
+    pub(super) shrink_warning: u64,
 }
 
 impl Selection {
@@ -79,6 +83,17 @@ impl Selection {
             wrong("backup_volume_size", problem);
             0
         });
+        let shrink_warning = match options.whole("backup_shrink_warning") {
+            None => SHRINK_WARNING,
+            Some(percent @ 0..=100) => percent.unsigned_abs(),
+            Some(percent) => {
+                wrong(
+                    "backup_shrink_warning",
+                    format!("{percent} is not between 0 and 100"),
+                );
+                0
+            }
+        };
         let remote = options.flag("backup_remote_media").unwrap_or_default();
         let parts = parts(components, remote, extra).unwrap_or_else(|problem| {
             problems.push(problem);
@@ -89,6 +104,7 @@ impl Selection {
                 parts,
                 exclude,
                 volume_size,
+                shrink_warning,
             }),
             false => Err(problems),
         }
@@ -102,6 +118,11 @@ impl Selection {
     /// Whether the database is taken.
     pub(super) fn has_database(&self) -> bool {
         self.parts.contains(&Part::Database)
+    }
+
+    /// Whether all local media is taken.
+    pub(super) fn has_media(&self) -> bool {
+        self.parts.contains(&Part::Media)
     }
 
     /// The patterns as `tar` takes them, for members that begin with `base`.

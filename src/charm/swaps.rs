@@ -11,7 +11,7 @@ use super::fix_ups::fix_up;
 use super::observe::{self, Observation};
 use super::report::reported;
 use super::standing::Standing;
-use super::volume::{self, SNAPSHOT};
+use super::volume::{self, SCRATCH, SNAPSHOT};
 use super::{Charm, CharmError, POLL, PRIVATE, STARTING, failure, now};
 use crate::backup::{self, Ended, Monitor, Operation, Place, Scope, Service, Swapped, TakenBack};
 use crate::juju::{Event, Options, Status};
@@ -127,7 +127,9 @@ impl Charm {
         let place = place(here);
         if !backup::swap_is_open(&here.join(PRIVATE)) {
             // One run at a time: whoever left this is gone.
-            volume::remove(&here.join(PRIVATE).join(SNAPSHOT));
+            for left in [SNAPSHOT, SCRATCH] {
+                volume::remove(&here.join(PRIVATE).join(left));
+            }
             if let Err(error) = backup::tidy(&place) {
                 warn!(
                     error = failure::chain(&error),

@@ -16,6 +16,8 @@ const CONFIGURATION_LIMIT: u64 = 1024 * 1024;
 
 /// Name below the private directory of the copy of the database that a backup is made of.
 pub(crate) const SNAPSHOT: &str = "snapshot";
+/// Name there of what a verification unpacks to look into it.
+pub(crate) const SCRATCH: &str = "proof";
 
 /// One look at the data volume.
 #[derive(Debug, Clone)]

@@ -4,16 +4,20 @@
 //! The database itself is never taken from where it lies, because Synapse writes to it all the time; `snapshot.py` makes
 //! a consistent copy through SQLite's own online backup, with the Python that runs Synapse.
 
+mod audit;
 mod checked;
 mod fixup;
+mod legacy;
 mod part;
 mod places;
 mod program;
 mod python;
 mod snapshot;
 
+pub use audit::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
 pub use checked::{Check, CheckError, Checked, check};
 pub use fixup::{FixUp, FixUpError, FixUpName, fix_up};
+pub use legacy::{Legacy, MOVED, legacy, legacy_server};
 pub use part::{MediaId, Part, PartError};
 pub use places::{Census, census, clash, component, database_size, permitted, replaced, saved};
 pub use program::{Compatibility, Program, ProgramError, compatibility, program};

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 use blocks::{archive, file, header, long_named, sealed};
 use corpus::hostile;
-use synapse_operator::archive::{self, ArchiveError, Kind, Member};
+use synapse_operator::archive::{self, ArchiveError, Dialect, Kind, Member};
 
 /// How many altered archives that pass are unpacked.
 const ENOUGH: u32 = 300;
@@ -101,8 +101,13 @@ fn told(members: &[Member]) -> BTreeMap<String, String> {
 }
 
 fn pass(bytes: &[u8]) -> Result<Vec<Member>, ArchiveError> {
+    pass_in(Dialect::Own, bytes)
+}
+
+fn pass_in(dialect: Dialect, bytes: &[u8]) -> Result<Vec<Member>, ArchiveError> {
     let mut members = Vec::new();
-    let passed = archive::pass(
+    let passed = archive::pass_in(
+        dialect,
         bytes,
         io::sink(),
         |_| Ok(true),
@@ -248,11 +253,29 @@ fn size_that_tar_writes_in_binary_is_understood() {
 /// as it was told, or `tar` fails and says so.
 #[test]
 fn tar_makes_of_every_header_that_passes_what_was_told() {
+    altered_headers(Dialect::Own);
+}
+
+/// The same, where a name may begin with a slash: `tar` takes it off as we do.
+#[test]
+fn tar_makes_of_every_foreign_header_that_passes_what_was_told() {
+    altered_headers(Dialect::Foreign);
+}
+
+fn altered_headers(dialect: Dialect) {
+    let slash: &[u8] = match dialect {
+        Dialect::Own => b"",
+        Dialect::Foreign => b"/",
+    };
+    let name = |name: &[u8]| [slash, name].concat();
     let members = [
-        header(b"data/d/", b'5', 0).to_vec(),
-        file(b"data/d/b.txt", &[b'b'; 700]),
-        long_named(&[b"data/".as_slice(), &[b'n'; 150]].concat(), b"long"),
-        file(b"data/last", b"end"),
+        header(&name(b"data/d/"), b'5', 0).to_vec(),
+        file(&name(b"data/d/b.txt"), &[b'b'; 700]),
+        long_named(
+            &name(&[b"data/".as_slice(), &[b'n'; 150]].concat()),
+            b"long",
+        ),
+        file(&name(b"data/last"), b"end"),
     ]
     .concat();
     let whole = archive(&members);
@@ -272,7 +295,9 @@ fn tar_makes_of_every_header_that_passes_what_was_told() {
             block[place] = odd[random.below(odd.len())];
         }
         *block = sealed(*block);
-        let Ok(members) = pass(&bytes) else { continue };
+        let Ok(members) = pass_in(dialect, &bytes) else {
+            continue;
+        };
         let expected = told(&members);
         if expected.len() < members.len() {
             // Two members of one name: found by counting what was unpacked.

@@ -241,9 +241,33 @@ fn documents_that_lie_are_refused_and_nothing_happens() {
         .unwrap();
     refuse(&scene, "another size of the volume", &id, "");
     let id = forge
-        .lying(|said| said.inventory["volumes"][0]["name"] = "../x".into())
+        .lying(|said| said.inventory["volumes"][0]["size"] = u64::MAX.into())
         .unwrap();
-    refuse(&scene, "a volume in another place", &id, "");
+    refuse(&scene, "a size that nothing has", &id, "");
+    let backup = forge.id().to_owned();
+    for key in ["../x", "x.tar.gpg", &format!("{backup}/../x.tar.gpg")] {
+        let id = forge
+            .lying(|said| said.inventory["volumes"][0]["key"] = key.into())
+            .unwrap();
+        refuse(&scene, "a volume in another place", &id, "");
+    }
+    let id = forge
+        .lying(|said| {
+            let volumes = said.inventory["volumes"].as_array_mut().unwrap();
+            volumes.push(volumes[0].clone());
+        })
+        .unwrap();
+    refuse(&scene, "the same volume twice", &id, "");
+    for length in [0, 1, u64::MAX] {
+        let id = forge
+            .lying(|said| said.inventory["volumes"][0]["key-packet"] = length.into())
+            .unwrap();
+        refuse(&scene, "another length of the key packet", &id, "");
+    }
+    let id = forge
+        .lying(|said| said.inventory["places"] = serde_json::json!(["keys"]))
+        .unwrap();
+    refuse(&scene, "other places than its members'", &id, "");
     let id = forge
         .lying(|said| {
             let members = said.inventory["members"].as_array_mut().unwrap();

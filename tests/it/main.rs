@@ -12,6 +12,7 @@ mod hostile;
 mod juju_cli;
 mod kills;
 mod lease;
+mod legacy;
 mod listing;
 mod openpgp;
 mod ordeal;

@@ -11,11 +11,14 @@ use std::process::Command;
 use harness::demo::Story;
 use harness::world::World;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use synapse_operator::openpgp::{Passphrase, open};
 
 const UNIT: &str = "synapse/0";
 const SECRET: &str = "the passphrase of this test";
-const VOLUME: &str = "volume-0001.tar.gpg";
+/// The volume that the picture is in; the database is in one of its own.
+const VOLUME: &str = "volume-0002.tar.gpg";
+const FIRST: &str = "volume-0001.tar.gpg";
 
 struct Scene {
     world: World,
@@ -49,16 +52,34 @@ impl Scene {
         fs::read(self.world.store().bucket().join(key.unwrap())).unwrap()
     }
 
-    /// Leaves what a run leaves that is killed when its only volume is whole.
+    /// Leaves what a run leaves that is killed when all its volumes are whole.
     fn stage(&self) -> PathBuf {
         let data = self.world.data(UNIT).unwrap();
         let owner = fs::metadata(data.join("homeserver.db")).unwrap();
         let staging = data.join(".synapse-operator/staging");
-        let unpacked = staging.join(VOLUME);
-        fs::create_dir_all(&unpacked).unwrap();
+        for volume in [FIRST, VOLUME] {
+            self.unpack(volume, &staging.join(volume));
+            fs::write(staging.join(format!("{volume}.done")), "").unwrap();
+        }
+        let bytes = self.object("manifest.json");
+        let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(manifest["volumes"].as_array().unwrap().len(), 2);
+        let digest = Sha256::digest(&bytes);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let note = json!({
+            "backup": self.id,
+            "manifest-sha256": digest,
+            "scope": manifest["places"],
+        });
+        fs::write(staging.join("backup.json"), note.to_string()).unwrap();
+        own(&data.join(".synapse-operator"), &owner);
+        staging.join(VOLUME)
+    }
 
+    fn unpack(&self, volume: &str, into: &Path) {
+        fs::create_dir_all(into).unwrap();
         let passphrase = Passphrase::parse(&SECRET.into()).unwrap();
-        let sealed = std::io::Cursor::new(self.object(VOLUME));
+        let sealed = std::io::Cursor::new(self.object(volume));
         let mut archive = Vec::new();
         let mut message = open(sealed, &passphrase).unwrap();
         message.read_to_end(&mut archive).unwrap();
@@ -67,19 +88,9 @@ impl Scene {
         let unpacking = Command::new("tar")
             .args(["--extract", "--preserve-permissions"])
             .arg(format!("--file={}", file.display()))
-            .arg(format!("--directory={}", unpacked.display()))
+            .arg(format!("--directory={}", into.display()))
             .status();
         assert!(unpacking.unwrap().success());
-
-        let manifest: Value = serde_json::from_slice(&self.object("manifest.json")).unwrap();
-        let note = json!({
-            "backup": self.id,
-            "inventory-sha256": manifest["inventory"]["sha256"],
-        });
-        fs::write(staging.join("backup.json"), note.to_string()).unwrap();
-        fs::write(staging.join(format!("{VOLUME}.done")), "").unwrap();
-        own(&data.join(".synapse-operator"), &owner);
-        unpacked
     }
 
     fn restore(&self) {

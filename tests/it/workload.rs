@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod media;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

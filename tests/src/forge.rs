@@ -11,13 +11,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 pub use self::member::Member;
 use crate::parts;
 
+/// The one volume of a forged backup: the readers do not mind what lies in which.
 const VOLUME: &str = "volume-0001.tar.gpg";
 const INVENTORY: &str = "inventory.json.gpg";
 const MANIFEST: &str = "manifest.json";
@@ -31,7 +32,7 @@ pub struct Forge {
     id: String,
     inventory: Value,
     manifest: Value,
-    /// The members of the real archive, without its end mark.
+    /// The members of the real archives, one after the other, without an end mark.
     members: Vec<u8>,
     made: u64,
 }
@@ -64,9 +65,16 @@ impl Forge {
         let read = |name: &str| fs::read(shelf.join(id).join(name));
         let inventory = forge.gpg(&["--decrypt"], &read(INVENTORY)?)?;
         forge.inventory = serde_json::from_slice(&inventory)?;
-        forge.members = forge.gpg(&["--decrypt"], &read(VOLUME)?)?;
-        let end = member::end_of_members(&forge.members)?;
-        forge.members.truncate(end);
+        let volumes = forge.manifest["volumes"].as_array();
+        let keys = volumes.into_iter().flatten();
+        let keys: Vec<_> = keys.map(|volume| volume["key"].clone()).collect();
+        for key in keys {
+            let key = key.as_str().context("a volume without a key")?;
+            let mut members = forge.gpg(&["--decrypt"], &fs::read(shelf.join(key))?)?;
+            members.truncate(member::end_of_members(&members)?);
+            forge.members.append(&mut members);
+        }
+        ensure!(!forge.members.is_empty(), "the backup has no volume");
         Ok(forge)
     }
 
@@ -114,24 +122,36 @@ impl Forge {
         let content: u64 = sizes.sum();
 
         let volume = self.gpg(&["--symmetric"], archive)?;
-        let entry = named(VOLUME, &volume, Some((count, content)));
+        let key_packet = key_packet(&volume)?;
+        let entry = json!({
+            "key": format!("{id}/{VOLUME}"),
+            "size": volume.len(),
+            "key-packet": key_packet,
+            "sha256": hex(&volume[key_packet..]),
+            "members": count,
+            "content": content,
+        });
         documents.inventory["volumes"] = json!([entry]);
-        documents.manifest["volumes"] = json!([entry]);
-        documents.manifest["members"] = json!(count);
-        documents.manifest["content"] = json!(content);
+        let fields = [
+            ("volumes", json!([entry])),
+            ("inventory", json!(format!("{id}/{INVENTORY}"))),
+            ("size", json!(volume.len())),
+            ("members", json!(count)),
+            ("content", json!(content)),
+        ];
+        for (name, value) in fields {
+            documents.manifest[name] = value;
+        }
         lie(&mut documents);
+        let manifest = serde_json::to_vec_pretty(&documents.manifest)?;
+        documents.inventory["manifest-sha256"] = json!(hex(&manifest));
         let inventory = self.gpg(&["--symmetric"], written(&documents.inventory)?.as_bytes())?;
-        documents.manifest["inventory"] = named(INVENTORY, &inventory, None);
-        documents.manifest["size"] = json!(volume.len() + inventory.len());
 
         let place = self.shelf.join(&id);
         fs::create_dir(&place).with_context(|| format!("failed to make {}", place.display()))?;
         fs::write(place.join(VOLUME), volume)?;
         fs::write(place.join(INVENTORY), inventory)?;
-        fs::write(
-            place.join(MANIFEST),
-            serde_json::to_vec_pretty(&documents.manifest)?,
-        )?;
+        fs::write(place.join(MANIFEST), manifest)?;
         Ok(id)
     }
 
@@ -179,14 +199,13 @@ impl Drop for Forge {
     }
 }
 
-/// What the documents say of an object.
-fn named(name: &str, object: &[u8], holds: Option<(usize, u64)>) -> Value {
-    let mut entry = json!({ "name": name, "size": object.len(), "sha256": hex(object) });
-    if let Some((members, content)) = holds {
-        entry["members"] = json!(members);
-        entry["content"] = json!(content);
+/// The length of the packet at the head of a message, which holds what the passphrase opens: `gpg` writes its length in one
+/// byte, in the old way or the new one.
+fn key_packet(message: &[u8]) -> Result<usize> {
+    match message {
+        [0x8c | 0xc3, length @ 0..=191, ..] => Ok(2 + usize::from(*length)),
+        _ => bail!("a message without a key packet: {:?}", message.get(..2)),
     }
-    entry
 }
 
 /// The inventory as the format has it: a member a line, and a digest over the lines.

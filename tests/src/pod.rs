@@ -27,7 +27,7 @@ mod container;
 mod image;
 mod lend;
 mod process;
-mod view;
+pub(crate) mod view;
 
 use std::collections::BTreeMap;
 use std::fs;

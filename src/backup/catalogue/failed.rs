@@ -40,7 +40,7 @@ pub struct FailedRun {
     pub unit: String,
     /// A stable word for what went wrong.
     pub code: String,
-    /// What went wrong. It lies in clear: no secret may be in it, and no name of a file.
+    /// What went wrong. It lies in clear: no secret may be in it.
     pub reason: String,
     /// Fields of a later minor version.
     #[serde(flatten)]
@@ -93,7 +93,7 @@ impl FailedRun {
 impl Catalogue {
     /// Lays what a run logged beside its backup, if the store takes it soon.
     ///
-    /// The log lies in clear: no secret may be in it, and no name of a file.
+    /// The log lies in clear: no secret may be in it.
     pub async fn put_log(&self, id: &BackupId, mut log: Vec<u8>) {
         log.truncate(LOG);
         self.lay(id, RUN_LOG, log).await;
@@ -103,11 +103,13 @@ impl Catalogue {
     ///
     /// To be called after everything else of that backup was discarded.
     pub async fn note_failure(&self, run: &FailedRun, log: Vec<u8>) {
-        match run.write() {
-            Ok(text) => self.lay(&run.id, FAILED, text).await,
-            Err(error) => warn!(backup = %run.id, %error, "the failure cannot be written down"),
-        }
-        self.put_log(&run.id, log).await;
+        let failed = async {
+            match run.write() {
+                Ok(text) => self.lay(&run.id, FAILED, text).await,
+                Err(error) => warn!(backup = %run.id, %error, "the failure cannot be written down"),
+            }
+        };
+        tokio::join!(failed, self.put_log(&run.id, log));
     }
 
     async fn lay(&self, id: &BackupId, name: &str, text: Vec<u8>) {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::archive::{Member, Refusal};
+use crate::archive::{Dialect, Member, Refusal};
 use crate::backup::format::Volume;
-use crate::backup::{Place, Scope};
+use crate::backup::{Heritage, Place, Scope, Use};
 
 /// The rule for the members of one volume.
 #[derive(Debug)]
@@ -18,10 +18,17 @@ pub(super) struct Admission {
     scope: Scope,
     members: u64,
     content: u64,
+    /// What names mean in an archive of the Python charm.
+    heritage: Option<Heritage>,
 }
 
 impl Admission {
-    pub(super) fn new(place: &Place, (places, scope): (&Scope, &Scope), volume: &Volume) -> Self {
+    pub(super) fn new(
+        place: &Place,
+        (places, scope): (&Scope, &Scope),
+        volume: &Volume,
+        heritage: Option<Heritage>,
+    ) -> Self {
         Self {
             base: format!("{}/", place.there.trim_matches('/')),
             permitted: place.permitted,
@@ -29,15 +36,21 @@ impl Admission {
             scope: scope.clone(),
             members: volume.members,
             content: volume.content,
+            heritage,
+        }
+    }
+
+    /// Whose archive it is.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.heritage {
+            Some(_) => Dialect::Foreign,
+            None => Dialect::Own,
         }
     }
 
     /// Admits the next member and tells whether it is wanted, or names the rule that it breaks.
     pub(super) fn admit(&mut self, member: &Member) -> Result<bool, Refusal> {
-        let path = member.path.strip_prefix(&self.base).map(Path::new);
-        let Some(path) = path.filter(|path| (self.permitted)(path, &self.places)) else {
-            return Err(Refusal::Outside);
-        };
+        let wanted = self.wants(&member.path).ok_or(Refusal::Outside)?;
         let left = (
             self.members.checked_sub(1),
             self.content.checked_sub(member.size),
@@ -46,7 +59,25 @@ impl Admission {
             return Err(Refusal::Surplus);
         };
         (self.members, self.content) = (members, content);
-        Ok((self.permitted)(path, &self.scope))
+        Ok(wanted)
+    }
+
+    /// Whether a member of this name is wanted; `None` when the backup may not hold it.
+    fn wants(&self, name: &str) -> Option<bool> {
+        let permitted = |name: &str, scope| {
+            let path = name.strip_prefix(&self.base).map(Path::new);
+            path.is_some_and(|path| (self.permitted)(path, scope))
+        };
+        let Some(heritage) = self.heritage else {
+            return permitted(name, &self.places).then(|| permitted(name, &self.scope));
+        };
+        Some(match (heritage.of)(name)? {
+            Use::Part(part) => {
+                let named = self.scope.words().iter().any(|word| word == part);
+                named || permitted(&heritage.today(name), &self.scope)
+            }
+            Use::Spare => false,
+        })
     }
 }
 
@@ -66,6 +97,7 @@ mod tests {
             scope: Scope::default(),
             members,
             content,
+            heritage: None,
         }
     }
 

@@ -12,7 +12,7 @@ use super::{cause, download, joined, unlock};
 use crate::archive::{self, Kind};
 use crate::backup::format::{MemberDigest, Volume};
 use crate::backup::pipe::{PIECE, PipeReader, PipeWriter, broken, pipe};
-use crate::backup::{Catalogue, Monitor, Place, RestoreError, Scope};
+use crate::backup::{Catalogue, Heritage, Monitor, Place, RestoreError, Scope};
 use crate::openpgp::{Authenticated, Passphrase};
 use crate::pebble;
 
@@ -32,12 +32,14 @@ pub(in crate::backup) struct Reading<'a> {
     pub(in crate::backup) passphrases: &'a [Arc<Passphrase>],
     pub(in crate::backup) place: &'a Place,
     pub(in crate::backup) monitor: &'a Monitor,
+    /// How the archive is to be understood, when the Python charm has made it.
+    pub(in crate::backup) heritage: Option<Heritage>,
 }
 
 /// What all volumes are unpacked with.
-pub(super) struct Unpacking<'a> {
-    pub(super) client: &'a pebble::Client,
-    pub(super) reading: Reading<'a>,
+pub(in crate::backup) struct Unpacking<'a> {
+    pub(in crate::backup) client: &'a pebble::Client,
+    pub(in crate::backup) reading: Reading<'a>,
 }
 
 /// A volume that has ended well, and is as the inventory says.
@@ -67,7 +69,7 @@ impl Reading<'_> {
         let headers = volume.members.saturating_mul(PER_MEMBER);
         let most = volume.content.saturating_add(headers);
         let most = most.saturating_add(PER_ARCHIVE);
-        let admission = Admission::new(self.place, (places, scope), volume);
+        let admission = Admission::new(self.place, (places, scope), volume, self.heritage);
         let opening =
             tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrases, most));
         let noting =
@@ -81,12 +83,8 @@ impl Reading<'_> {
         let (object, message, (digest, files)) = match (downloaded, opened, noted, taken) {
             (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
             (downloaded, opened, noted, taken) => {
-                return Err(cause([
-                    downloaded.err(),
-                    opened.err(),
-                    noted.err(),
-                    taken.err(),
-                ]));
+                let errors = [downloaded.err(), opened.err(), noted.err(), taken.err()];
+                return Err(cause(errors).of(&volume.key));
             }
         };
         if object != (volume.size, volume.sha256.clone()) {
@@ -114,7 +112,7 @@ impl Reading<'_> {
 
 impl Unpacking<'_> {
     /// Unpacks what is wanted of a volume into a directory of the workload, which is there and empty.
-    pub(super) async fn unpack(
+    pub(in crate::backup) async fn unpack(
         &self,
         parts: (&Scope, &Scope),
         volume: &Volume,
@@ -136,6 +134,9 @@ impl Unpacking<'_> {
             "--no-same-owner",
             &directory,
         ];
+        let moved = self.reading.heritage.map_or(&[][..], |old| old.moved);
+        let moved: Vec<String> = moved.iter().map(transform).collect();
+        let command = command.into_iter().chain(moved.iter().map(String::as_str));
         let exec = pebble::Exec::new(command)
             .env("LC_ALL", "C")
             .user(self.reading.place.user_id, self.reading.place.group_id)
@@ -175,6 +176,12 @@ impl Unpacking<'_> {
     }
 }
 
+/// Has `tar` unpack into today's directory what lay in another one.
+fn transform((from, to): &(&str, &str)) -> String {
+    // `tar` sees the name before it takes a slash off its front.
+    format!("--transform=s,^/*{from},{to},")
+}
+
 /// Opens a volume as it passes; the plaintext ends well only after the message did.
 fn open(
     source: PipeReader,
@@ -203,12 +210,13 @@ fn note(
     mut digest: MemberDigest,
 ) -> Result<(MemberDigest, u64), RestoreError> {
     let mut files = 0;
+    let dialect = admission.dialect();
     let admit = |member: &archive::Member| {
         let wanted = admission.admit(member)?;
         files += u64::from(wanted && member.kind == Kind::File);
         Ok(wanted)
     };
-    archive::pass(source, &mut out, admit, |member| {
+    archive::pass_in(dialect, source, &mut out, admit, |member| {
         digest.add(&member).map(drop)
     })?;
     out.finish().map_err(RestoreError::Stream)?;

@@ -1,24 +1,31 @@
 //! `create-backup`.
 
+mod audit;
 mod copy;
 mod plan;
 mod source;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
-use crate::backup::{self, BackupId, Created, Creation, Findings, Monitor, Origin, Phase, State};
+use crate::backup::{
+    self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
+    State, Watcher,
+};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
-use crate::charm::{Charm, PRIVATE, now};
+use crate::charm::{Charm, PRIVATE, newest, now};
 use crate::synapse;
+use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
@@ -50,11 +57,24 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     }
 
     let (monitor, progress) = Monitor::new();
-    let work = create_with(charm, &ready, &selection, started, copied, &monitor);
+    let id = BackupId::at(started);
+    let task = backup::Task {
+        name: "create-backup",
+        backup: Some(id.clone()),
+        progress: Some(progress.clone()),
+    };
+    let work = async {
+        let created =
+            create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
+        if let Err(failure) = &created {
+            note(charm, &ready.catalogue, (&id, started), failure).await;
+        }
+        created
+    };
     let held = holding(
         charm,
         &ready.catalogue,
-        ("create-backup", CREATE),
+        (task, CREATE),
         Without::Fail,
         reported(charm, "backup", progress, work),
     );
@@ -67,6 +87,28 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
     }
     Ok(results)
+}
+
+/// Leaves word in the bucket of why there is no backup, for whoever looks there later.
+async fn note(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (id, started): (&BackupId, Timestamp),
+    failure: &Failure,
+) {
+    warn!(backup = %id, code = failure.code, "{}", failure.cause());
+    let run = FailedRun {
+        id: id.clone(),
+        started,
+        failed: now(),
+        unit: charm.context.unit.to_string(),
+        code: failure.code.to_owned(),
+        reason: charm.log.redacted(failure.cause().to_owned()),
+        more: serde_json::Map::new(),
+    };
+    catalogue
+        .note_failure(&run, charm.log.text().into_bytes())
+        .await;
 }
 
 fn results(created: &Created, seconds: String) -> Results {
@@ -114,8 +156,7 @@ async fn create_with(
     charm: &Charm,
     ready: &Ready,
     selection: &Selection,
-    started: Timestamp,
-    copied: u64,
+    (id, started, copied): (&BackupId, Timestamp, u64),
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
     monitor.enter(Phase::Snapshot, copied);
@@ -126,6 +167,12 @@ async fn create_with(
     };
 
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let audit = match &copy {
+        Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
+        Some(_) | None => None,
+    };
+    let before = audit::last(&ready.catalogue, ready.server_name.as_str(), started).await;
+    let read = Arc::new(AtomicU64::new(0));
     let doubts = copy
         .as_ref()
         .map_or_else(Vec::new, |copy| copy.warnings.clone());
@@ -143,12 +190,13 @@ async fn create_with(
         client: &charm.client,
         catalogue: &ready.catalogue,
         passphrase: &ready.passphrase,
-        id: &BackupId::at(started),
+        id,
         started,
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: Arc::new(|_| Ok(())),
+        watcher: watcher(&audit, &read),
+        log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
         let changed = files(here, changed);
@@ -164,8 +212,25 @@ async fn create_with(
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
         }
+        let content = read.load(Ordering::Relaxed);
+        let limit = selection.shrink_warning;
+        let shrank = before.as_ref().and_then(|before| {
+            let percent = audit::shrank(before, &selection.places(), content, limit)?;
+            newest::shrank(here, id, percent);
+            Some((percent, &before.id))
+        });
+        if let Some((percent, before)) = shrank {
+            warnings.push(format!("it holds {percent} % less than {before}"));
+        }
+        let media = match audit {
+            Some(audit) => {
+                let before = before.and_then(|before| before.media);
+                audit::end(audit, before, &mut warnings).await
+            }
+            None => None,
+        };
         Findings {
-            media: None,
+            media,
             changed,
             warnings,
         }
@@ -173,6 +238,20 @@ async fn create_with(
     backup::create(&creation, conclude, now, monitor)
         .await
         .map_err(led(CREATE))
+}
+
+/// Counts what is read, and shows it to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>, read: &Arc<AtomicU64>) -> Watcher {
+    let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
+    let feed = feed.map(Audit::feed);
+    let read = Arc::clone(read);
+    Arc::new(move |member| {
+        read.fetch_add(member.size, Ordering::Relaxed);
+        if let Some(feed) = &feed {
+            feed.member(member);
+        }
+        Ok(())
+    })
 }
 
 /// The names of files that `tar` says have changed, of its lines.

@@ -13,8 +13,9 @@ use crate::charm::observe;
 use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, now};
-use crate::synapse::data;
+use crate::charm::{Charm, failure, media, now};
+use crate::synapse::data::{self, Part};
+use tracing::warn;
 
 /// The leading phrases of the two that the Python charm did not have.
 const CONFIRM: &str = "Error confirming the restore.";
@@ -105,10 +106,35 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
+    let swapped = parts(&scope);
+    let compared = [Part::Database, Part::Media]
+        .iter()
+        .any(|part| swapped.contains(part));
+    if compared && let Some(told) = media(charm, &ready.volume).await {
+        results.insert("media".to_owned(), told);
+    }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));
     }
     Ok(results)
+}
+
+/// Whether every medium that the database knows now has its file, in a line.
+async fn media(charm: &Charm, volume: &Volume) -> Option<String> {
+    match media::audit(charm, &volume.here).await {
+        Ok(audit) => {
+            let (line, good) = media::told(&audit?);
+            if !good {
+                warn!("{line}");
+            }
+            Some(line)
+        }
+        Err(error) => {
+            let cause = failure::chain(&error);
+            warn!(%cause, "media and database were not compared");
+            Some("media and database could not be compared".to_owned())
+        }
+    }
 }
 
 pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {

@@ -1,22 +1,43 @@
 //! `verify-backup`.
 
+mod database;
+
 use std::path::Path;
+
+use jiff::Timestamp;
+use tracing::warn;
 
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
-use crate::backup::{self, Level, Monitor, Sealed};
+use crate::backup::{
+    BackupId, Catalogue, Level, Monitor, Place, Proof, Scope, Sealed, Verdict, Verification,
+};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::swaps::place;
-use crate::charm::{Charm, now, observe};
+use crate::charm::volume::SCRATCH;
+use crate::charm::{Charm, failure, now, observe};
+use crate::openpgp::OpenError;
 use crate::synapse;
+use crate::synapse::data::Part;
 
-const LEAD: &str = "Error verifying backup.";
+pub(super) const LEAD: &str = "Error verifying backup.";
 const STORE_LEAD: &str = "Wrong S3 configuration on verify backup action. Check S3 integration.";
 /// What an operator wants to know first when a verification has failed.
 const UNCHANGED: &str = "Nothing was changed.";
+/// Failures that are the backup's own; all others say nothing about it.
+const BROKEN: [&str; 8] = [
+    "archive-refused",
+    "backup-damaged",
+    "backup-unreadable",
+    "database-damaged",
+    "decryption-failed",
+    "rehearsal-failed",
+    "volume-missing",
+    "volume-size",
+];
 
 pub(super) async fn verify(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let verified = verify_with(charm, parameters).await;
@@ -33,35 +54,183 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
-    let sealed = Sealed::open(&catalogue, &passphrases, &id)
-        .await
-        .map_err(failed)?;
+    let opened = Sealed::open(&catalogue, &passphrases, &id).await;
+    let sealed = match opened {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            let wrong = failure::within::<OpenError>(&error);
+            let locked = matches!(wrong, Some(OpenError::WrongPassphrase));
+            let failure = failed(error);
+            if !locked {
+                note_unopened(charm, &catalogue, &id, (level, started), &failure).await;
+            }
+            return Err(failure);
+        }
+    };
 
+    let scratch = scratch(charm, level, &sealed).await?;
+    let database: Scope = [Part::Database.to_string()].into_iter().collect();
+    let held = sealed
+        .places()
+        .words()
+        .contains(&Part::Database.to_string());
     let (monitor, progress) = Monitor::new();
-    // Nothing is written there: it says which places a backup may have.
-    let place = place(Path::new(synapse::DATA));
-    let work = backup::verify(&catalogue, &passphrases, &sealed, level, &place, &monitor);
+    let verification = Verification {
+        client: &charm.client,
+        catalogue: &catalogue,
+        passphrases: &passphrases,
+        place: &scratch,
+        looked_into: held.then_some(&database),
+        monitor: &monitor,
+    };
+    let work = async {
+        let look = async |there: &str| database::look(charm, &sealed, there).await;
+        match level {
+            Level::Quick => verification.quick(&sealed).await,
+            Level::Full | Level::Rehearse => verification.full(&sealed, look).await,
+        }
+    };
     let findings = reported(charm, "verify", progress, work).await;
-    if let Some(failure) = Failure::all(findings.into_iter().map(failed).collect()) {
+    let failures: Vec<Failure> = findings.into_iter().map(failed).collect();
+    let noted = note(charm, &catalogue, &sealed, (level, started), &failures).await;
+    if let Some(failure) = Failure::all(failures) {
         return Err(failure);
     }
-    let (volumes, members) = (volumes(&sealed), sealed.members());
+    let mut results = results(&sealed, level, held);
+    let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
+    tell("result", "correct".to_owned());
+    tell("backup-id", id.to_string());
+    tell("level", word.to_owned());
+    tell("seconds", seconds(started, now()));
+    if let Err(cause) = noted {
+        tell(
+            "note",
+            format!("the proof could not be kept beside the backup: {cause}"),
+        );
+    }
+    Ok(results)
+}
+
+fn results(sealed: &Sealed, level: Level, database: bool) -> Results {
+    let (volumes, members) = (volumes(sealed), sealed.members());
+    let looked = if database { ", the database" } else { "" };
     let checked = match level {
         Level::Quick => format!("passphrase, sealed inventory, presence and size of {volumes}"),
         Level::Full | Level::Rehearse => format!(
-            "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories"
+            "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories{looked}"
         ),
     };
-    Ok(Results::from([
-        ("result".to_owned(), "correct".to_owned()),
-        ("backup-id".to_owned(), id.to_string()),
-        ("level".to_owned(), word.to_owned()),
+    Results::from([
         ("checked".to_owned(), checked),
         ("backup-finished".to_owned(), sealed.finished().to_string()),
         ("content".to_owned(), sealed.content().to_string()),
         ("files".to_owned(), members.to_string()),
-        ("seconds".to_owned(), seconds(started, now())),
-    ]))
+    ])
+}
+
+/// Where something may be unpacked for a look, once there is room for it.
+async fn scratch(charm: &Charm, level: Level, sealed: &Sealed) -> Result<Place, Failure> {
+    let staging = |place: Place| Place {
+        staging: SCRATCH,
+        ..place
+    };
+    if level == Level::Quick {
+        // Nothing is written there.
+        return Ok(staging(place(Path::new(synapse::DATA))));
+    }
+    let Some(volume) = observe::volume(charm).await.map_err(led(LEAD))? else {
+        let cause = "the storage data is not attached, and the database is to be checked there";
+        let hint = "wait until the unit is active, or verify with level=quick";
+        return Err(Failure::new(Kind::Waiting, "storage-not-ready", cause, hint).led_by(LEAD));
+    };
+    let needed = match level {
+        Level::Quick | Level::Full => {
+            let components = &sealed.manifest().components;
+            let database = components.get(Part::Database.component());
+            database.map_or(0, |tally| tally.content)
+        }
+        Level::Rehearse => sealed.content(),
+    };
+    let available = volume.room().map_err(led(LEAD))?.bytes;
+    if needed > available {
+        let cause = format!(
+            "what is looked into needs {needed} bytes on the data volume, and {available} are free"
+        );
+        let hint = "give the storage data more room, or verify with level=quick";
+        return Err(Failure::new(Kind::Operator, "no-space", cause, hint).led_by(LEAD));
+    }
+    Ok(staging(place(&volume.here)))
+}
+
+/// Keeps beside the backup what was found out.
+async fn note(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    sealed: &Sealed,
+    (level, started): (Level, Timestamp),
+    failures: &[Failure],
+) -> Result<(), String> {
+    let own = |failure: &&Failure| BROKEN.contains(&failure.code);
+    let findings: Vec<String> = failures
+        .iter()
+        .filter(own)
+        .map(|failure| charm.log.redacted(failure.cause().to_owned()))
+        .collect();
+    // A store that failed meanwhile has proven nothing, one way or the other.
+    if findings.len() < failures.len() && findings.is_empty() {
+        return Ok(());
+    }
+    let proof = proof(charm, (level, started), findings);
+    let noted = catalogue.note_proof(sealed.id(), sealed.manifest_digest(), proof);
+    noted.await.map_err(|error| {
+        let cause = failure::chain(&error);
+        warn!(%cause, "the proof could not be kept");
+        cause
+    })
+}
+
+/// The same, for a backup whose inventory could not even be opened.
+async fn note_unopened(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    id: &BackupId,
+    run: (Level, Timestamp),
+    failure: &Failure,
+) {
+    if !BROKEN.contains(&failure.code) {
+        return;
+    }
+    let Ok((_, digest)) = catalogue.manifest_and_digest(id).await else {
+        return;
+    };
+    let proof = proof(
+        charm,
+        run,
+        vec![charm.log.redacted(failure.cause().to_owned())],
+    );
+    if let Err(error) = catalogue.note_proof(id, &digest, proof).await {
+        warn!(
+            cause = failure::chain(&error),
+            "the proof could not be kept"
+        );
+    }
+}
+
+fn proof(charm: &Charm, (level, started): (Level, Timestamp), findings: Vec<String>) -> Proof {
+    let at = now();
+    Proof {
+        level,
+        at,
+        result: match findings.is_empty() {
+            true => Verdict::Good,
+            false => Verdict::Broken,
+        },
+        seconds: at.duration_since(started).as_secs_f64(),
+        unit: charm.context.unit.to_string(),
+        charm_version: env!("CARGO_PKG_VERSION").to_owned(),
+        findings,
+        more: serde_json::Map::new(),
+    }
 }
 
 /// Reads the parameter `level`.
@@ -69,10 +238,11 @@ fn level(text: &str) -> Result<(Level, &'static str), Failure> {
     match text {
         "quick" => Ok((Level::Quick, "quick")),
         "full" | "" => Ok((Level::Full, "full")),
+        "rehearse" => Ok((Level::Rehearse, "rehearse")),
         other => {
             let shown: String = other.chars().take(80).collect();
             let cause = format!("level {shown:?} is unknown");
-            let hint = "give level=quick or level=full";
+            let hint = "give level=quick, level=full or level=rehearse";
             let failure = Failure::new(Kind::Operator, "level-invalid", cause, hint);
             Err(failure.led_by(LEAD))
         }

@@ -25,6 +25,13 @@ pub(super) struct Copy {
     pub(super) warnings: Vec<String>,
 }
 
+impl Copy {
+    /// Where the copy lies, in the workload.
+    pub(super) fn database_path(&self) -> String {
+        format!("{}{}", self.root, synapse::DATABASE)
+    }
+}
+
 /// The copy of the database lies on the data volume for a while; gives its size.
 pub(super) fn room(volume: &Volume) -> Result<u64, Failure> {
     let size = data::database_size(&volume.here)

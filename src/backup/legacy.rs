@@ -1,0 +1,311 @@
+//! Backups of the Python charm: one object each, which lists nothing and says nothing of itself.
+//!
+//! ```text
+//! <path>/<backup-id>     tar -c /data/*.key /data/homeserver.db* <media>/local_* | gpg --symmetric
+//! ```
+//!
+//! What an inventory would say has to be found out by reading the whole object. A restore does that first, and then treats
+//! the backup like any other: the second download, which is unpacked, has to be the same object with the same members.
+//! The room does not know what the names in such an archive mean; that is handed in as a [`Heritage`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::format::{Inventory, Manifest, MemberDigest, Members, State, Tally, VERSION, Volume};
+use super::pipe::{Counter, PipeReader, PipeWriter, broken, pipe};
+use super::preflight::Sealed;
+use super::stage::{Wanted, cause, joined, unlock};
+use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError, Scope};
+use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
+use crate::openpgp::{Authenticated, Passphrase};
+
+/// Files at the top of the data directory whose names are kept; that charm saved a handful.
+const NAMED: usize = 64;
+
+/// What a member of such a backup is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It is of this part of a data directory.
+    Part(&'static str),
+    /// That charm saved it, and nobody needs it.
+    Spare,
+}
+
+/// What the names in the Python charm's archives mean; whoever owns the data directory knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Heritage {
+    /// What a member of this name is good for; `None` for what that charm never saved.
+    pub of: fn(&str) -> Option<Use>,
+    /// Directories that now lie elsewhere: what such a name begins with, and what it begins with today.
+    pub moved: &'static [(&'static str, &'static str)],
+}
+
+impl Heritage {
+    /// The name that a member has today.
+    pub(super) fn today(&self, name: &str) -> String {
+        let moved = |(from, to): &(&str, &str)| Some(format!("{to}{}", name.strip_prefix(from)?));
+        let today = self.moved.iter().find_map(moved);
+        today.unwrap_or_else(|| name.to_owned())
+    }
+}
+
+/// A backup of the Python charm that was read to its authenticated end.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// Its name.
+    pub id: BackupId,
+    /// When the store took it; that charm noted no time but that in the name, which is local.
+    pub written: Option<Timestamp>,
+    /// Bytes of the object.
+    pub size: u64,
+    /// What it holds of each part.
+    pub parts: BTreeMap<&'static str, Tally>,
+    /// Names of the files that lie at the top of the data directory.
+    pub files: Vec<String>,
+    sha256: Sha256Hex,
+    members: Members,
+    message: Authenticated,
+    passphrase: usize,
+    heritage: Heritage,
+}
+
+impl Surveyed {
+    /// Files and directories in it.
+    pub fn members(&self) -> u64 {
+        self.members.count
+    }
+
+    /// Bytes of file contents in it.
+    pub fn content(&self) -> u64 {
+        self.members.content
+    }
+
+    /// Takes it for a backup like any other, of the server that its owner has recognised.
+    ///
+    /// The documents that it lacks are made up of what was found; only what they say of its object and its members was
+    /// ever true.
+    pub fn sealed(self, server_name: String) -> Sealed {
+        let places: Scope = self.parts.keys().map(|part| (*part).to_owned()).collect();
+        let components = self.parts.iter();
+        let components: BTreeMap<String, Tally> = components
+            .map(|(part, tally)| ((*part).to_owned(), *tally))
+            .collect();
+        let volume = Volume {
+            key: self.id.to_string(),
+            size: self.size,
+            key_packet: 0,
+            sha256: self.sha256.clone(),
+            members: self.members.count,
+            content: self.members.content,
+        };
+        let inventory = Inventory {
+            id: self.id.clone(),
+            server_name: server_name.clone(),
+            synapse_version: None,
+            database: None,
+            places: places.clone(),
+            members: self.members.clone(),
+            volumes: vec![volume.clone()],
+            notes: Vec::new(),
+            media: None,
+            manifest: self.sha256,
+        };
+        let written = self.written.unwrap_or_default();
+        let manifest = Manifest {
+            format: Manifest::format(),
+            version: VERSION,
+            id: self.id,
+            started: written,
+            finished: written,
+            state: State::FinishedWithWarnings,
+            server_name,
+            charm_version: String::new(),
+            synapse_version: None,
+            model: None,
+            unit: None,
+            database: None,
+            places: places.clone(),
+            components: components.clone(),
+            volumes: vec![volume.clone()],
+            inventory: volume.key.clone(),
+            size: self.size,
+            members: self.members.count,
+            content: self.members.content,
+            snapshot: None,
+            media: None,
+            warnings: Vec::new(),
+            more: serde_json::Map::new(),
+        };
+        let wanted = Wanted {
+            staged: places.clone(),
+            scope: places,
+            volumes: vec![volume],
+            swapped: self.members.count,
+            members: self.members,
+            taken: all(components.values()),
+        };
+        Sealed {
+            manifest,
+            inventory,
+            message: self.message,
+            wanted,
+            passphrase: self.passphrase,
+            heritage: Some(self.heritage),
+        }
+    }
+}
+
+/// Narrows what is to be restored of such a backup to a part of it; all of its one object is read for any part.
+pub(super) fn narrow(sealed: &mut Sealed, scope: Scope, beside: &Scope) {
+    let words = scope.words().iter().chain(beside.words());
+    let staged: Scope = words.cloned().collect();
+    let components = &sealed.manifest.components;
+    let words = staged.words().iter();
+    let known: Option<Vec<&Tally>> = words.map(|word| components.get(word)).collect();
+    // What is less than a component is not counted: it needs no more room than all of it.
+    if let Some(parts) = known {
+        sealed.wanted.taken = all(parts.into_iter());
+    }
+    sealed.wanted.scope = scope;
+    sealed.wanted.staged = staged;
+}
+
+/// What several parts come to.
+fn all<'a>(parts: impl Iterator<Item = &'a Tally>) -> Tally {
+    parts.fold(Tally::default(), |all, part| Tally {
+        members: all.members + part.members,
+        content: all.content.saturating_add(part.content),
+    })
+}
+
+/// What is learned from the members as they pass.
+#[derive(Default)]
+struct Notes {
+    parts: BTreeMap<&'static str, Tally>,
+    files: Vec<String>,
+    digest: MemberDigest,
+}
+
+/// Looks for a backup of the Python charm: its size, and when it was written.
+pub(super) async fn find(
+    catalogue: &Catalogue,
+    id: &BackupId,
+) -> Result<(u64, Option<Timestamp>), RestoreError> {
+    let found = catalogue.bucket().stat(id.as_str()).await;
+    let found = found.map_err(|source| RestoreError::Download {
+        key: id.to_string(),
+        source,
+    })?;
+    match found {
+        Some(object) => Ok((object.size, object.modified)),
+        None => Err(CatalogueError::Absent(id.clone()).into()),
+    }
+}
+
+/// Reads a backup of the Python charm whole, and changes nothing.
+pub async fn survey(
+    catalogue: &Catalogue,
+    passphrases: &[Arc<Passphrase>],
+    id: &BackupId,
+    heritage: Heritage,
+    monitor: &Monitor,
+) -> Result<Surveyed, RestoreError> {
+    let (size, written) = find(catalogue, id).await?;
+    monitor.enter(Phase::Verifying, size);
+    let (out, sealed) = pipe();
+    let passphrases = passphrases.to_vec();
+    let reading = spawn_blocking(move || read(sealed, &passphrases, heritage));
+    let (downloaded, read) = tokio::join!(download(catalogue, id, out, monitor), joined(reading));
+    let ((size, sha256), (message, passphrase, notes)) = match (downloaded, read) {
+        (Ok(object), Ok(read)) => (object, read),
+        (downloaded, read) => return Err(cause([downloaded.err(), read.err()])),
+    };
+    Ok(Surveyed {
+        id: id.clone(),
+        written,
+        size,
+        parts: notes.parts,
+        files: notes.files,
+        sha256,
+        members: notes.digest.finish(),
+        message,
+        passphrase,
+        heritage,
+    })
+}
+
+/// Opens the message and walks the archive, each to its end.
+fn read(
+    sealed: PipeReader,
+    passphrases: &[Arc<Passphrase>],
+    heritage: Heritage,
+) -> Result<(Authenticated, usize, Notes), RestoreError> {
+    let (mut opened, passphrase) = unlock(sealed, passphrases)?;
+    let mut notes = Notes::default();
+    let admit = |member: &Member| match (heritage.of)(&member.path) {
+        Some(Use::Part(_) | Use::Spare) => Ok(true),
+        None => Err(Refusal::Outside),
+    };
+    let walked = archive::pass_in(
+        Dialect::Foreign,
+        io::BufReader::new(&mut opened),
+        io::sink(),
+        admit,
+        |member| notes.add(&member, heritage),
+    );
+    // What the message says counts only after its end was checked: a forged one is told as forged.
+    let message = opened.authenticate().map_err(RestoreError::Open)?;
+    walked?;
+    Ok((message, passphrase, notes))
+}
+
+impl Notes {
+    fn add(&mut self, member: &Member, heritage: Heritage) -> io::Result<()> {
+        self.digest.add(member)?;
+        if let Some(Use::Part(part)) = (heritage.of)(&member.path) {
+            let share = self.parts.entry(part).or_default();
+            share.members += 1;
+            share.content = share.content.saturating_add(member.size);
+        }
+        if let Some((_, name)) = member.path.split_once('/')
+            && member.kind == Kind::File
+            && !name.contains('/')
+            && self.files.len() < NAMED
+        {
+            self.files.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Downloads the object into a pipe; gives its size and digest.
+async fn download(
+    catalogue: &Catalogue,
+    id: &BackupId,
+    mut out: PipeWriter,
+    monitor: &Monitor,
+) -> Result<(u64, Sha256Hex), RestoreError> {
+    let failed = |source| RestoreError::Download {
+        key: id.to_string(),
+        source,
+    };
+    let mut counter = Counter::default();
+    let mut body = catalogue
+        .bucket()
+        .fetch(id.as_str())
+        .await
+        .map_err(failed)?;
+    while let Some(piece) = body.chunk().await.map_err(failed)? {
+        counter.count(&piece);
+        monitor.add(piece.len() as u64);
+        if !out.send(piece).await {
+            return Err(RestoreError::Stream(broken()));
+        }
+    }
+    out.end().await;
+    Ok(counter.finish())
+}
