@@ -17,6 +17,7 @@ mod legacy;
 mod listing;
 mod openpgp;
 mod ordeal;
+mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
