@@ -1,6 +1,7 @@
 //! The suite: one binary, one module a subject.
 
 mod agent;
+mod by_hand;
 mod charm_archive;
 mod damage;
 mod dispatch;
@@ -19,6 +20,7 @@ mod ordeal;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
+mod postgres;
 mod refusals;
 mod restore;
 mod s3;

@@ -14,8 +14,10 @@ use crate::charm::observe;
 use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, now};
-use crate::synapse::data;
+use crate::charm::{Charm, failure, media, now};
+use crate::synapse::config::DatabaseKind;
+use crate::synapse::data::{self, Part};
+use tracing::warn;
 
 /// The leading phrases of the two that the Python charm did not have.
 const CONFIRM: &str = "Error confirming the restore.";
@@ -63,6 +65,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         sealed,
         old,
         forced,
+        odd,
         keep_hours,
         ..
     } = cleared;
@@ -118,10 +121,43 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         results.extend(old.told(checked.as_ref()));
         results.insert("checked".to_owned(), seen);
     }
+    if !odd.is_empty() {
+        results.insert("warnings".to_owned(), odd.join("\n"));
+    }
+    let swapped = parts(&scope);
+    let compared = [Part::Database, Part::Media]
+        .iter()
+        .any(|part| swapped.contains(part));
+    // What may lie on the volume beside PostgreSQL is not the database of this server.
+    let here = ready.database.kind == DatabaseKind::Sqlite;
+    if compared
+        && here
+        && let Some(told) = media(charm, &ready.volume).await
+    {
+        results.insert("media".to_owned(), told);
+    }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));
     }
     Ok(results)
+}
+
+/// Whether every medium that the database knows now has its file, in a line.
+async fn media(charm: &Charm, volume: &Volume) -> Option<String> {
+    match media::audit(charm, &volume.here).await {
+        Ok(audit) => {
+            let (line, good) = media::told(&audit?);
+            if !good {
+                warn!("{line}");
+            }
+            Some(line)
+        }
+        Err(error) => {
+            let cause = failure::chain(&error);
+            warn!(%cause, "media and database were not compared");
+            Some("media and database could not be compared".to_owned())
+        }
+    }
 }
 
 pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {
