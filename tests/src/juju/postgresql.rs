@@ -157,6 +157,7 @@ fn give(model: &mut Model, id: i64, to: &str, database: &str, secret: bool) -> R
                 .map(|(key, value)| (key.to_owned(), STANDARD.encode(value)))
                 .into(),
             granted: [to.to_owned()].into(),
+            readers: BTreeMap::new(),
         });
         bag.insert(
             "secret-user".to_owned(),
