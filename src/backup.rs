@@ -44,7 +44,7 @@ pub use format::{
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
 pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
-pub use legacy::{Heritage, Surveyed, Use, survey};
+pub use legacy::{Heritage, Surveyed, Use, restore_checked, survey};
 pub use moves::MoveError;
 pub use newest::{Newest, newest};
 pub use place::{Place, Room};

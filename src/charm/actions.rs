@@ -1,6 +1,7 @@
 //! Actions: parameters to use case, outcome to results.
 
 mod create;
+mod legacy;
 mod listing;
 mod preflight;
 mod ready;

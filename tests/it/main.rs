@@ -1,6 +1,7 @@
 //! The suite: one binary, one module a subject.
 
 mod agent;
+mod by_hand;
 mod charm_archive;
 mod damage;
 mod dispatch;
@@ -20,9 +21,11 @@ mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
+mod postgres;
 mod refusals;
 mod restore;
 mod s3;
+mod schema;
 mod secrets;
 mod staging;
 mod standings;
