@@ -63,7 +63,7 @@ charm: rust ## Build the static dispatch and pack target/charm/synapse.charm
 	    target/$(MUSL)/release/dispatch target/charm/synapse.charm
 
 .PHONY: bench
-bench: charm parts programs ## Measure: a hook with nothing to do, create and restore of 1 GiB, the same by hand, downtime up to 5 GiB (BENCH_SIZES), sizes
+bench: charm parts programs ## Measure: a hook with nothing to do, create, verify and restore of 1 GiB, the same by hand, the copy of a database of 500 MB, downtime up to 5 GiB (BENCH_SIZES), sizes
 	target/debug/bench
 
 .PHONY: soak

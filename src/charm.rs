@@ -6,6 +6,7 @@
 
 mod actions;
 mod apply;
+mod database;
 mod decide;
 mod failure;
 mod fix_ups;

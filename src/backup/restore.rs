@@ -109,6 +109,9 @@ pub enum RestoreError {
     /// `tar` could not be run, or failed.
     #[error("failed to unpack")]
     Unpack(#[source] pebble::ExecError),
+    /// What was unpacked is whole, and cannot be used.
+    #[error("failed to make use of what was unpacked")]
+    Unusable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stage of the stream failed on input or output.
     #[error("failed to pass the stream on")]
     Stream(#[source] io::Error),
@@ -124,6 +127,9 @@ pub enum RestoreError {
     /// The database in the backup is not as it should be.
     #[error("the database in the backup: {0}")]
     Database(String),
+    /// What was unpacked could not be looked into; that says nothing about the backup.
+    #[error("failed to look into what was unpacked: {0}")]
+    Unlooked(String),
     /// The service does not work on what the backup holds.
     #[error("the rehearsal failed: {0}")]
     Rehearsal(String),
@@ -233,7 +239,7 @@ where
     made(swap.carry(client, service, monitor).await?)
 }
 
-fn made(ended: Ended) -> Result<Made, RestoreError> {
+pub(super) fn made(ended: Ended) -> Result<Made, RestoreError> {
     match ended {
         Ended::Made(made) => Ok(made),
         Ended::TakenBack(taken_back) => Err(RestoreError::TakenBack(taken_back)),

@@ -115,6 +115,23 @@ impl Selection {
         self.parts.iter().map(ToString::to_string).collect()
     }
 
+    /// Leaves the database out, because it is in PostgreSQL, whose own charm saves it.
+    pub(super) fn without_database(&mut self, provider: Option<&str>) -> Result<(), Failure> {
+        self.parts.retain(|part| *part != Part::Database);
+        if !self.parts.is_empty() {
+            return Ok(());
+        }
+        let provider = provider.unwrap_or("postgresql-k8s");
+        let hint = format!("save it there: juju run {provider}/leader create-backup");
+        let cause = "the database is in PostgreSQL, and nothing else was chosen";
+        Err(Failure::new(
+            Kind::Operator,
+            "database-elsewhere",
+            cause,
+            hint,
+        ))
+    }
+
     /// Whether the database is taken.
     pub(super) fn has_database(&self) -> bool {
         self.parts.contains(&Part::Database)

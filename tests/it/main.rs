@@ -1,6 +1,7 @@
 //! The suite: one binary, one module a subject.
 
 mod agent;
+mod by_hand;
 mod charm_archive;
 mod damage;
 mod dispatch;
@@ -16,9 +17,11 @@ mod legacy;
 mod listing;
 mod openpgp;
 mod ordeal;
+mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;
 mod pod;
+mod postgres;
 mod refusals;
 mod restore;
 mod s3;

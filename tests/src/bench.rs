@@ -13,11 +13,12 @@ mod media;
 mod messages;
 mod peer;
 mod process;
+mod proofs;
 mod report;
 mod restores;
 mod run;
 mod stopwatch;
 mod watch;
 
-pub use run::{Sizes, run, run_restores};
+pub use run::{Sizes, run, run_proofs, run_restores};
 pub use stopwatch::stand_between;

@@ -201,7 +201,7 @@ impl Drop for Forge {
 
 /// The length of the packet at the head of a message, which holds what the passphrase opens: `gpg` writes its length in one
 /// byte, in the old way or the new one.
-fn key_packet(message: &[u8]) -> Result<usize> {
+pub(crate) fn key_packet(message: &[u8]) -> Result<usize> {
     match message {
         [0x8c | 0xc3, length @ 0..=191, ..] => Ok(2 + usize::from(*length)),
         _ => bail!("a message without a key packet: {:?}", message.get(..2)),

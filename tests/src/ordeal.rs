@@ -9,10 +9,12 @@
 //! ```text
 //!   Scene      one server, both pasts, and what must hold
 //!   Point      a moment (a gate of the S3 server, or a call of the charm) and a harm
+//!   Damaged    an object of a backup that something happened to in the bucket
 //!   plan       all points: the calls are not written down anywhere, a good run is recorded and each of its calls is one
 //! ```
 
 mod damage;
+mod footprint;
 mod harm;
 pub mod plan;
 mod point;

@@ -18,6 +18,7 @@ use crate::backup::{
     self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
     State, Watcher,
 };
+use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
@@ -25,6 +26,7 @@ use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
 use crate::charm::{Charm, PRIVATE, newest, now};
 use crate::synapse;
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
@@ -37,7 +39,7 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         let led = problems.into_iter().map(|problem| problem.led_by(CREATE));
         look.findings.extend(led);
     });
-    let (ready, Ok(selection)) = (look.ready()?, selection) else {
+    let (ready, Ok(mut selection)) = (look.ready()?, selection) else {
         return Err(Failure::new(
             Kind::Fault,
             "not-ready",
@@ -45,6 +47,10 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
             "try again",
         ));
     };
+    if ready.database.kind == DatabaseKind::Postgres {
+        let left = selection.without_database(ready.database.provider.as_deref());
+        left.map_err(|failure| failure.led_by(CREATE))?;
+    }
     let snapshot = ready.volume.here.join(PRIVATE).join(SNAPSHOT);
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
@@ -81,7 +87,7 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    let mut results = results(&created?, seconds(started, now()));
+    let mut results = results(charm, &created?, seconds(started, now()));
     if let Some(weakness) = ready.weakness {
         let warnings = results.entry("warnings".to_owned()).or_default();
         *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
@@ -111,7 +117,7 @@ async fn note(
         .await;
 }
 
-fn results(created: &Created, seconds: String) -> Results {
+fn results(charm: &Charm, created: &Created, seconds: String) -> Results {
     let Created {
         manifest,
         changed,
@@ -131,6 +137,10 @@ fn results(created: &Created, seconds: String) -> Results {
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     if !manifest.warnings.is_empty() {
         tell("warnings", manifest.warnings.join("\n"));
+    }
+    if let Some(companion) = manifest.database.as_ref().and_then(Companion::read) {
+        let recipe = companion.recipe(&charm.context.unit, manifest.id.as_str());
+        tell("database-recipe", recipe);
     }
     if !changed.is_empty() {
         tell("changed", changed.join("\n"));
@@ -166,6 +176,15 @@ async fn create_with(
         false => None,
     };
 
+    let companion = match ready.database.kind {
+        DatabaseKind::Sqlite => None,
+        // Before the media, as the copy: so every row of it finds its file.
+        DatabaseKind::Postgres => {
+            let asked = database::companion(charm, ready.database.provider.clone()).await;
+            Some(asked.map_err(|failure| failure.led_by(CREATE))?)
+        }
+    };
+
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
     let audit = match &copy {
         Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
@@ -173,16 +192,21 @@ async fn create_with(
     };
     let before = audit::last(&ready.catalogue, ready.server_name.as_str(), started).await;
     let read = Arc::new(AtomicU64::new(0));
-    let doubts = copy
-        .as_ref()
-        .map_or_else(Vec::new, |copy| copy.warnings.clone());
+    let (described, doubts) = match (&copy, &companion) {
+        (Some(copy), _) => (Some(copy.database.clone()), copy.warnings.clone()),
+        (None, Some(companion)) => {
+            let described = companion.write().map_err(led(CREATE))?;
+            (Some(described), companion.warnings())
+        }
+        (None, None) => (None, Vec::new()),
+    };
     let origin = Origin {
         server_name: ready.server_name.to_string(),
         charm_version: env!("CARGO_PKG_VERSION").to_owned(),
         synapse_version: charm.synapse_version().await,
         model: Some(charm.context.model_uuid.clone()),
         unit: Some(charm.context.unit.to_string()),
-        database: copy.as_ref().map(|copy| copy.database.clone()),
+        database: described,
         snapshot: copy.map(|copy| copy.made),
         places: selection.places(),
     };

@@ -48,7 +48,9 @@ pub(super) fn sort(error: &RestoreError) -> Option<(Kind, &'static str, &'static
         | RestoreError::Archive(_)
         | RestoreError::Staging { .. }
         | RestoreError::Unpack(_)
+        | RestoreError::Unusable(_)
         | RestoreError::Stream(_)
+        | RestoreError::Unlooked(_)
         | RestoreError::Panicked => return None,
     })
 }

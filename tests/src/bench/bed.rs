@@ -106,6 +106,11 @@ impl Bed {
         self.stopwatch.pod().workload_host_path(Path::new("/data"))
     }
 
+    /// A command in the workload's container.
+    pub(super) fn workload(&self, words: &[&str]) -> std::process::Command {
+        self.stopwatch.pod().workload_command(words)
+    }
+
     /// Where a backup's objects lie on this machine.
     pub(super) fn backup(&self, id: &str) -> PathBuf {
         self.world.store().bucket().join(demo::SERVER).join(id)

@@ -1,10 +1,10 @@
 //! One large OpenPGP message, sealed by `dispatch` and opened by `gpg`, and the other way.
 //!
-//! The message is a backup's volume. `gpg` opens it and seals the same bytes again; then the documents of the backup are
+//! The message is a backup's largest volume. `gpg` opens it and seals the same bytes again; then the documents of the backup are
 //! made to name the new message, which anybody can do who has the passphrase, and `dispatch` restores it.
 
 use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 
 use super::peer::{end_agent, gpg};
 use super::process::{self, Reading};
+use crate::forge::key_packet;
 
-const VOLUME: &str = "volume-0001.tar.gpg";
 const INVENTORY: &str = "inventory.json.gpg";
 const MANIFEST: &str = "manifest.json";
 
@@ -64,19 +64,24 @@ impl Hands<'_> {
             self.scratch.join("volume.tar"),
             self.scratch.join("inventory.json"),
         );
-        let opened = self.gpg(&["-d"], &self.object(VOLUME), &tar)?;
-        let sealed = self.symmetric(&tar, VOLUME)?;
-        let volume = facts(&self.object(VOLUME))?;
+        let mut manifest = read(&self.object(MANIFEST))?;
+        let (at, name) = largest(&manifest)?;
+        let opened = self.gpg(&["-d"], &self.object(&name), &tar)?;
+        let sealed = self.symmetric(&tar, &name)?;
+        let volume = Facts::of(&self.object(&name))?;
+        volume.tell(&mut manifest["volumes"][at]);
+        let volumes = manifest["volumes"].as_array().into_iter().flatten();
+        let size: u64 = volumes.filter_map(|volume| volume["size"].as_u64()).sum();
+        manifest["size"] = json!(size);
+        let manifest = serde_json::to_vec(&manifest)?;
+        fresh(&self.object(MANIFEST))?.write_all(&manifest)?;
 
         self.gpg(&["-d"], &self.object(INVENTORY), &list)?;
-        rewrite(&list, |inventory| name_volume(inventory, &volume))?;
+        let mut inventory = read(&list)?;
+        volume.tell(&mut inventory["volumes"][at]);
+        inventory["manifest-sha256"] = json!(hex(&Sha256::digest(&manifest)));
+        fresh(&list)?.write_all(&serde_json::to_vec(&inventory)?)?;
         self.symmetric(&list, INVENTORY)?;
-        let inventory = facts(&self.object(INVENTORY))?;
-        rewrite(&self.object(MANIFEST), |manifest| {
-            name_volume(manifest, &volume);
-            name(&mut manifest["inventory"], &inventory);
-            manifest["size"] = json!(volume.0 + inventory.0);
-        })?;
         Ok(Resealed {
             bytes: fs::metadata(&tar)?.len(),
             opened,
@@ -110,41 +115,59 @@ impl Hands<'_> {
     }
 }
 
-/// Size and digest of a file.
-fn facts(path: &Path) -> Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let (mut digest, mut size) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => {
-                digest.update(&buffer[..read]);
-                size += read as u64;
+/// What the documents say of a volume's object.
+struct Facts {
+    size: u64,
+    key_packet: usize,
+    sha256: String,
+}
+
+impl Facts {
+    fn of(path: &Path) -> Result<Self> {
+        let mut file = File::open(path)?;
+        let mut head = [0; 2];
+        file.read_exact(&mut head)?;
+        let key_packet = key_packet(&head)?;
+        file.seek(SeekFrom::Start(key_packet as u64))?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                read => digest.update(&buffer[..read]),
             }
         }
+        Ok(Self {
+            size: file.metadata()?.len(),
+            key_packet,
+            sha256: hex(&digest.finalize()),
+        })
     }
-    let hex = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok((size, hex))
+
+    fn tell(&self, entry: &mut Value) {
+        entry["size"] = json!(self.size);
+        entry["key-packet"] = json!(self.key_packet);
+        entry["sha256"] = json!(self.sha256);
+    }
 }
 
-fn name_volume(document: &mut Value, facts: &(u64, String)) {
-    name(&mut document["volumes"][0], facts);
+/// The largest volume of a backup: its number in the list, and the name of its object.
+fn largest(manifest: &Value) -> Result<(usize, String)> {
+    let volumes = manifest["volumes"].as_array().context("no volumes")?;
+    let sizes = volumes.iter().map(|volume| volume["size"].as_u64());
+    let largest = sizes.enumerate().max_by_key(|(_, size)| *size);
+    let (at, _) = largest.context("no volume")?;
+    let key = volumes[at]["key"].as_str();
+    let (_, name) = key.and_then(|key| key.split_once('/')).context("no key")?;
+    Ok((at, name.to_owned()))
 }
 
-fn name(entry: &mut Value, (size, sha256): &(u64, String)) {
-    entry["size"] = json!(size);
-    entry["sha256"] = json!(sha256);
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn rewrite(path: &Path, change: impl FnOnce(&mut Value)) -> Result<()> {
-    let mut document = serde_json::from_slice(&fs::read(path)?)?;
-    change(&mut document);
-    Ok(fresh(path)?.write_all(&serde_json::to_vec(&document)?)?)
+fn read(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
 
 /// A new file in the place of an old one: the server had noted the old one's checksum with it.

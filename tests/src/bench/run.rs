@@ -8,7 +8,7 @@ use super::bed::{Bed, Timed};
 use super::media::Filling;
 use super::peer::{Peer, Piped};
 use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
-use super::{machine, messages, restores};
+use super::{machine, messages, proofs, restores};
 use crate::parts;
 use crate::pebble::Daemon;
 
@@ -19,6 +19,8 @@ const MIB: u64 = 1 << 20;
 pub struct Sizes {
     /// Bytes of media to save and bring back, from small to large.
     pub media: Vec<u64>,
+    /// Bytes of the database that is copied while the server goes on.
+    pub database: u64,
     /// Bytes of the large OpenPGP message.
     pub message: u64,
     /// How often the hook with nothing to do runs.
@@ -33,6 +35,7 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             media: vec![256 * MIB, 1024 * MIB],
+            database: 500_000_000,
             message: 1_200_000_000,
             hooks: 30,
             restores: vec![10 * MIB, 1024 * MIB, 5 * 1024 * MIB],
@@ -50,11 +53,25 @@ pub fn run(sizes: &Sizes) -> Result<()> {
         hooks(&bed, sizes.hooks)?;
         bed.connect()?;
         let mut filling = Filling::default();
-        backups(&bed, &mut filling, &sizes.media)?;
+        let table = backups(&bed, &mut filling, &sizes.media)?;
+        peer(&table, &bed, &filling)?;
         large_message(&bed, &mut filling, sizes.message)?;
+        proofs::measure(&bed, sizes.database)?;
         // What fills the disk is gone before the largest restore needs it.
         bed.finish()?;
         restores::measure(&sizes.restores, sizes.rounds)
+    })
+}
+
+/// Measures and prints what backups and their proofs take, and nothing else.
+pub fn run_proofs(sizes: &Sizes) -> Result<()> {
+    around(|| {
+        aside("deploying");
+        let bed = Bed::deploy()?;
+        bed.connect()?;
+        backups(&bed, &mut Filling::default(), &sizes.media)?;
+        proofs::measure(&bed, sizes.database)?;
+        bed.finish()
     })
 }
 
@@ -150,7 +167,7 @@ fn one_call(bed: &Bed) -> Result<f64> {
     Ok((many.dispatch.wall - empty.dispatch.wall) / 20.0 * 1e3)
 }
 
-fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
+fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<Table> {
     let columns = [
         "what",
         "wall s",
@@ -172,9 +189,18 @@ fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
         let created = bed.action("create-backup", &[])?;
         ours(&table, &what("create-backup"), *size, &created);
         let id = created.text("backup-id")?;
+        let quick = proofs::verified(bed, id, "quick")?;
+        ours(&table, &what("verify-backup level=quick"), *size, &quick);
+        let full = proofs::verified(bed, id, "full")?;
+        ours(&table, &what("verify-backup"), *size, &full);
         let restored = bed.restore(id)?;
         ours(&table, &what("restore-backup"), *size, &restored);
     }
+    Ok(table)
+}
+
+/// The same by hand, of all media that there are now.
+fn peer(table: &Table, bed: &Bed, filling: &Filling) -> Result<()> {
     let made = filling.bytes;
     let peer = match Peer::find(bed.world(), bed.server())? {
         Ok(peer) => peer,
@@ -189,14 +215,14 @@ fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<()> {
         aside(&format!("the peer with {way}"));
         let saved = peer.with_server(|| peer.save(&bed.data(), made, options))?;
         theirs(
-            &table,
+            table,
             &format!("`tar \\| gpg \\| aws s3 cp`, {way}, {} MiB", made / MIB),
             made,
             &saved,
         );
         let back = peer.with_server(|| peer.bring_back(&bed.world().path("brought-back")))?;
         theirs(
-            &table,
+            table,
             &format!(
                 "`aws s3 cp \\| gpg -d \\| tar -x`, {way}, {} MiB",
                 made / MIB

@@ -6,11 +6,12 @@ use crate::trap::{Recording, Step};
 
 /// A file that is there as long as a restore could be finished or undone.
 const JOURNAL: &str = "/journal.json";
-/// Half of the volume that the charm downloads.
+/// Half of each of the two volumes that the charm downloads.
 const HALF: u64 = 600 << 10;
 
-/// Moments before anything is stopped: the charm waits for the manifest, the inventory, the volume, the rest of the volume.
-fn moments() -> [When; 4] {
+/// Moments before anything is stopped: the charm waits for the manifest, the inventory, the first volume, the rest of it,
+/// and the rest of the second one, when the first is whole.
+fn moments() -> [When; 5] {
     let gate = |object, passed, given| When::Gate {
         object,
         passed,
@@ -22,6 +23,7 @@ fn moments() -> [When; 4] {
         // Before it the lease is read twice.
         gate("volume", 4, None),
         gate("volume", 4, Some(HALF)),
+        gate("second volume", 5, Some(HALF)),
     ]
 }
 
@@ -47,7 +49,7 @@ pub fn gates() -> Vec<Point> {
 
 /// One of them for each moment, and one for each harm.
 pub fn some_gates() -> Vec<Point> {
-    let [manifest, inventory, volume, half] = moments();
+    let [manifest, inventory, volume, half, second] = moments();
     [
         (manifest, Harm::Kill),
         (inventory.clone(), Harm::Pod),
@@ -55,9 +57,11 @@ pub fn some_gates() -> Vec<Point> {
         (volume.clone(), Harm::TerminateAndKill),
         (volume, Harm::Synapse),
         (half.clone(), Harm::Tar),
-        (half.clone(), Harm::Pebble),
         (half.clone(), Harm::Terminate),
         (half, Harm::Store),
+        (second.clone(), Harm::Pebble),
+        (second.clone(), Harm::Kill),
+        (second, Harm::Store),
     ]
     .map(|(when, harm)| Point::new(when, harm))
     .into()

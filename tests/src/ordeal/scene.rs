@@ -63,7 +63,12 @@ struct Side {
 impl Scene {
     /// Deploys it and lets it become what it is.
     pub fn deploy() -> Result<Self> {
-        Self::on(World::new()?, None)
+        Self::on(World::new()?, None, &[])
+    }
+
+    /// The same with backups of several volumes, the media in two of them.
+    pub fn deploy_with_small_volumes() -> Result<Self> {
+        Self::on(World::new()?, None, &["backup_volume_size=1MiB"])
     }
 
     /// The same on a volume that can be filled up; `None` for an ordinary user, who can make none.
@@ -71,13 +76,16 @@ impl Scene {
         let world = World::new()?;
         let data = world.directory_of_model().join("units/synapse-0/data");
         match SmallVolume::mount(&data, "a restore on a volume that is really full")? {
-            Some(small) => Self::on(world, Some(small)).map(Some),
+            Some(small) => Self::on(world, Some(small), &[]).map(Some),
             None => world.finish().map(|()| None),
         }
     }
 
-    fn on(world: World, small: Option<SmallVolume>) -> Result<Self> {
+    fn on(world: World, small: Option<SmallVolume>, options: &[&str]) -> Result<Self> {
         let (homeserver, mut diary) = Story::inhabited(&world)?;
+        for option in options {
+            world.juju(&["config", "synapse", option])?.success()?;
+        }
         diary.open_room("Travel")?;
         diary.write("before")?;
         diary.post("sea.png", &picture(1))?;

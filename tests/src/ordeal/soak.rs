@@ -95,16 +95,16 @@ impl Bath {
     }
 
     fn damage(&self) -> Result<()> {
-        let mut forge = self.scene.forge()?;
-        let id = forge.with(&[])?;
-        let damages = Damaged::all(EVERY_PLACE);
+        let scene = Scene::deploy_with_small_volumes()?;
+        let id = scene.id(Which::Before);
+        let damages = Damaged::all(&scene, id, EVERY_PLACE)?;
         (self.say)(&format!("{} damaged backups", damages.len()));
         for damaged in &damages {
-            let told = damaged.suffer(&self.scene, &id)?;
-            let told = told.unwrap_or_else(|| "restored".to_owned());
+            let told = damaged.suffer(&scene, id)?;
             (self.say)(&format!("{damaged}: {told}"));
         }
-        Ok(())
+        scene.is_whole()?;
+        scene.finish()
     }
 
     fn finish(self) -> Result<()> {

@@ -67,6 +67,7 @@ pub struct Server {
     directory: PathBuf,
     faults: Faults,
     uploads: Arc<Uploads>,
+    shelf: Arc<Shelf>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _temporary: Option<tempfile::TempDir>,
@@ -101,7 +102,7 @@ impl Server {
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
-            shelf,
+            shelf: shelf.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -133,6 +134,7 @@ impl Server {
             directory,
             faults,
             uploads,
+            shelf,
             stop: Some(stop),
             thread: Some(thread),
             _temporary: temporary,
@@ -210,6 +212,11 @@ impl Server {
     #[must_use]
     pub fn answering(&self, operation: Operation) -> usize {
         self.faults.open(operation)
+    }
+
+    /// Forgets what it noted of an object when that came in, because its file was laid down by hand.
+    pub fn forget_checksum(&self, file: &std::path::Path) {
+        self.shelf.forget_tag(file);
     }
 
     /// Forgets all uploads that are under way.

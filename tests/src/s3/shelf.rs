@@ -137,6 +137,12 @@ impl Shelf {
         Ok(tag)
     }
 
+    /// Forgets the tag of an object, which is computed when it is asked for the next time.
+    pub(super) fn forget_tag(&self, path: &Path) {
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.remove(path);
+    }
+
     /// A file that is nobody's object yet.
     pub(super) fn workpiece(&self) -> PathBuf {
         self.root
