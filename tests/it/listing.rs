@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
-use std::time::Duration;
 
 use harness::demo::Story;
 use harness::world::World;
@@ -158,11 +157,6 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     .unwrap();
     let answer = world.act(UNIT, &["list-backups"]).unwrap();
     println!("1204 backups listed in {:?}", answer.worked);
-    assert!(
-        answer.worked < Duration::from_secs(20),
-        "{:?}",
-        answer.worked
-    );
     let results = answer.success().unwrap();
     let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
     let rows = rows.as_array().unwrap();

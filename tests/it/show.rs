@@ -26,13 +26,18 @@ impl Scene {
     }
 
     fn act(&self, words: &[&str]) -> Value {
-        let done = self.world.act(UNIT, words).unwrap();
+        let done = self.world.act_with_yaml(UNIT, words).unwrap();
         done.success()
             .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
     fn code(&self, words: &[&str]) -> String {
-        let failed = self.world.act(UNIT, words).unwrap().failure().unwrap();
+        let failed = self
+            .world
+            .act_with_yaml(UNIT, words)
+            .unwrap()
+            .failure()
+            .unwrap();
         failed.result("error-code").to_owned()
     }
 
@@ -79,7 +84,8 @@ fn backup_is_shown_in_every_state_and_page_by_page() {
     assert_eq!(shown["state"], "finished");
     assert_eq!(shown["inventory"], "opened");
     assert_eq!(shown["files"], created["files"]);
-    assert!(shown["components"]["media"]["files"].as_str().unwrap() >= "3");
+    let media = shown["components"]["media"]["files"].as_str().unwrap();
+    assert!(media.parse::<u64>().unwrap() >= 3, "{media}");
     assert!(shown["run.log"].is_null());
     let text = shown["formatted"].as_str().unwrap();
     assert!(
@@ -161,7 +167,10 @@ fn backup_is_shown_in_every_state_and_page_by_page() {
     store.clear_faults();
     // Its lease is still there, and says so until it ends.
     let (_, state) = scene.states().pop().unwrap();
-    assert!(state.starts_with("in progress (synapse/0 since "), "{state}");
+    assert!(
+        state.starts_with("in progress (synapse/0 since "),
+        "{state}"
+    );
 
     // And the Python charm's, and one that has lost a volume.
     let bucket = scene.world.store().bucket().join("demo.example");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod proofs;
+mod requests;
 
 use harness::s3::{Effect, Fault, Operation, Options, Server};
 use jiff::Timestamp;
@@ -366,17 +367,4 @@ async fn what_belongs_to_somebody_else_is_neither_listed_nor_touched() {
     assert!(shelf.list().await.is_empty());
     let again = shelf.catalogue.delete(&id(ID)).await;
     assert!(matches!(again, Err(CatalogueError::Absent(_))), "{again:?}");
-}
-
-#[tokio::test]
-async fn many_that_were_never_ours_are_not_even_asked_for() {
-    let shelf = Shelf::new();
-    shelf.backup(ID).await;
-    for number in 0..1500 {
-        shelf.lay(&format!("a/{number}"), "x").await;
-        shelf.lay(&format!("z/{number}"), "x").await;
-    }
-    let before = shelf.server.calls(Operation::ListObjects);
-    assert_eq!(shelf.list().await.len(), 1);
-    assert_eq!(shelf.server.calls(Operation::ListObjects) - before, 1);
 }
