@@ -153,11 +153,20 @@ impl Catalogue {
             .get(&Self::key(id, MANIFEST))
             .await
             .map_err(failed)?;
-        let bytes = object.collect(MANIFEST_LIMIT).await.map_err(failed)?;
-        let manifest = Manifest::read(&bytes, id).map_err(|source| CatalogueError::Manifest {
+        let faulty = |source| CatalogueError::Manifest {
             id: id.clone(),
             source,
-        })?;
+        };
+        let bytes = match object.collect(MANIFEST_LIMIT).await {
+            Err(S3Error::TooLarge { .. }) => {
+                return Err(faulty(FormatError::TooLarge {
+                    document: "manifest",
+                    limit: MANIFEST_LIMIT,
+                }));
+            }
+            bytes => bytes.map_err(failed)?,
+        };
+        let manifest = Manifest::read(&bytes, id).map_err(faulty)?;
         Ok((manifest, Sha256Hex::of(&bytes)))
     }
 

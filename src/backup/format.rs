@@ -67,6 +67,14 @@ pub enum FormatError {
         /// The backup whose place it lies in.
         expected: BackupId,
     },
+    /// It is larger than any document of its kind.
+    #[error("{document} of the backup is larger than {limit} bytes")]
+    TooLarge {
+        /// `manifest`.
+        document: &'static str,
+        /// The most bytes that are read.
+        limit: usize,
+    },
     /// The inventory was sealed with another manifest than the one beside it.
     #[error("manifest of the backup is not the one that its inventory was sealed with")]
     Unbound,

@@ -240,6 +240,7 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
             FormatError::Malformed { .. }
             | FormatError::Foreign { .. }
             | FormatError::Misplaced { .. }
+            | FormatError::TooLarge { .. }
             | FormatError::Unbound => (
                 "backup-unreadable",
                 "restore another one: list-backups shows which exist",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::time::Duration;
 
 use harness::demo::Story;
 use harness::world::World;
@@ -58,8 +59,8 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     let (results, rows) = list(&world);
     assert!(rows.is_empty(), "{rows:?}");
     insta::assert_snapshot!(results["formatted"].as_str().unwrap(), @r"
-    backup-id                   | last-modified             |            size | state
-    ---------------------------------------------------------------------------------
+    backup-id                   | last-modified             |            size | state | last proven
+    -----------------------------------------------------------------------------------------------
     ");
 
     move_to(&world, "prod");
@@ -73,8 +74,8 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     let at = time(&rows[0]);
     assert!(before <= at && at <= after, "{before} {at} {after}");
     let sizes = world.store().objects().unwrap();
-    let sealed = sizes.iter().filter(|(key, _)| key.ends_with(".gpg"));
-    assert_eq!(rows[0]["size"], sealed.map(|(_, size)| size).sum::<u64>());
+    let volumes = sizes.iter().filter(|(key, _)| key.ends_with(".tar.gpg"));
+    assert_eq!(rows[0]["size"], volumes.map(|(_, size)| size).sum::<u64>());
     assert_eq!(results["backups"][&id]["state"], "finished");
     assert_eq!(
         results["backups"][&id]["last-modified"],
@@ -100,61 +101,90 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
         .collect();
     assert_eq!(ids, [id.as_str()]);
 
-    // Not backups: without a manifest, and what others keep there.
+    // What others keep there is no backup; what bears the name of one is told as what it is.
     let manifest = fs::read_to_string(bucket.join("prod").join(&id).join("manifest.json")).unwrap();
     let lay = |key: &str, contents: &str| {
         let place = bucket.join("prod").join(key);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, contents).unwrap();
     };
+    lay("notes/manifest.json", &manifest);
+    lay(&format!("{id}-copy/manifest.json"), &manifest);
     lay(
         "backup-20260101000000000001/volume-0001.tar.gpg",
         "never finished",
     );
-    lay(
-        "backup-20260101000000000001/inventory.json.gpg",
-        "never finished",
-    );
-    lay("notes/manifest.json", &manifest);
     lay("backup-20260101000000000002", "a flat object");
-    assert_eq!(list(&world).1.len(), 1);
+    let states: Vec<Value> = list(&world)
+        .1
+        .into_iter()
+        .map(|row| row["state"].clone())
+        .collect();
+    assert_eq!(states, ["failed: interrupted", "legacy", "finished"]);
 
-    // A great many, and three whose manifests are not what they were.
-    for number in 1..1200 {
-        let other = format!("backup-20260102000000{number:06}");
+    // A great many, and some that are not what they were.
+    let volumes: Value = serde_json::from_str(&manifest).unwrap();
+    let volumes = volumes["volumes"].as_array().unwrap().clone();
+    let backup = |other: &str, manifest: &str| {
         lay(
             &format!("{other}/manifest.json"),
-            &manifest.replace(&id, &other),
+            &manifest.replace(&id, other),
         );
+        lay(&format!("{other}/inventory.json.gpg"), "sealed");
+        for volume in &volumes {
+            let key = volume["key"].as_str().unwrap().replace(&id, other);
+            let file = fs::File::create(bucket.join("prod").join(key)).unwrap();
+            file.set_len(volume["size"].as_u64().unwrap()).unwrap();
+        }
+    };
+    for number in 3..1200 {
+        backup(&format!("backup-20260102000000{number:06}"), &manifest);
     }
-    lay("backup-20260103000000000001/manifest.json", &manifest[..1]);
-    lay("backup-20260103000000000002/manifest.json", &manifest);
-    let other = "backup-20260103000000000003";
-    let future = manifest
-        .replace(&id, other)
-        .replace("\"version\": 1", "\"version\": 99");
-    lay(&format!("{other}/manifest.json"), &future);
+    let other = |number: u32| format!("backup-2026010300000000000{number}");
+    lay(&format!("{}/manifest.json", other(1)), &manifest[..1]);
+    lay(&format!("{}/manifest.json", other(2)), &manifest);
+    backup(
+        &other(3),
+        &manifest.replace("\"version\": 1", "\"version\": 99"),
+    );
+    backup(&other(4), &manifest);
+    fs::write(
+        bucket
+            .join("prod")
+            .join(other(4))
+            .join("volume-0001.tar.gpg"),
+        "short",
+    )
+    .unwrap();
     let answer = world.act(UNIT, &["list-backups"]).unwrap();
-    println!("1203 backups listed in {:?}", answer.worked);
+    println!("1204 backups listed in {:?}", answer.worked);
+    assert!(
+        answer.worked < Duration::from_secs(20),
+        "{:?}",
+        answer.worked
+    );
     let results = answer.success().unwrap();
     let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
     let rows = rows.as_array().unwrap();
-    assert_eq!(results["count"], "1203");
+    assert_eq!(results["count"], "1204");
     let finished = rows.iter().filter(|row| row["state"] == "finished").count();
     let damaged: Vec<&str> = rows
         .iter()
         .filter_map(|row| row["state"].as_str())
         .filter(|state| *state != "finished")
         .collect();
-    insta::assert_snapshot!(damaged.join("\n").replace(&id, "<kept>"), @r"
+    let size = volumes[0]["size"].to_string();
+    let damaged_text = damaged.join("\n").replace(&id, "<kept>");
+    insta::assert_snapshot!(damaged_text.replace(&size, "<size>"), @r"
     damaged: manifest of the backup cannot be read: EOF while parsing an object at line 1 column 1
     damaged: manifest in the place of backup-20260103000000000002 says that it belongs to <kept>
     damaged: manifest of the backup has format version 99, and this charm reads up to 1
+    damaged: volume-0001.tar.gpg has 5 bytes, and <size> when it was written
     ");
     // A result of Juju's has its limit; the count and a note tell what is left out, which is the oldest.
-    let note = format!("the newest {} of 1203 backups are shown", rows.len());
+    let note = format!("the newest {} of 1204 backups are shown", rows.len());
     assert!(
-        rows.len() == 1203 || results["note"] == note,
+        rows.len() == 1204 || results["note"] == note,
         "{}",
         results["note"]
     );

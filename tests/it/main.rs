@@ -27,6 +27,7 @@ mod restore;
 mod s3;
 mod schema;
 mod secrets;
+mod show;
 mod staging;
 mod standings;
 mod story;

@@ -16,7 +16,6 @@ use super::standing::{Reading, told};
 use super::{BackupId, Catalogue, CatalogueError, Manifest, Standing};
 use crate::archive::Sha256Hex;
 use crate::backup::{AtWork, Proof, Proven};
-use crate::s3::S3Error;
 
 /// Backups of which documents are read at once.
 const READERS: usize = 16;
@@ -146,12 +145,6 @@ impl Catalogue {
             Ok(read) => Ok(Some(Ok(read))),
             Err(CatalogueError::Absent(_)) => Ok(None),
             Err(CatalogueError::Manifest { source, .. }) => Ok(Some(Err(told(&source)))),
-            Err(CatalogueError::Store {
-                source: S3Error::TooLarge { capacity, .. },
-                ..
-            }) => Ok(Some(Err(format!(
-                "manifest of the backup is larger than {capacity} bytes"
-            )))),
             Err(error) => Err(error),
         }
     }

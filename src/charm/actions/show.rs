@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::listing::{RESULT_LIMIT, absent, parse_id, reach};
 use super::{Parameters, Results, led};
-use crate::backup::{Catalogue, Examined, RestoreError, Sealed};
-use crate::charm::failure::{Failure, Kind};
+use crate::backup::{Catalogue, Examined, Sealed};
+use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::passphrases::Passphrases;
 use crate::charm::{Charm, now, observe};
 use crate::openpgp::{OpenError, Passphrase};
@@ -83,13 +83,15 @@ async fn look_inside(
     };
     match Sealed::open(catalogue, &passphrases, &examined.listed.id).await {
         Ok(sealed) => Ok(Inside::Open(Box::new(sealed))),
-        Err(RestoreError::Open(OpenError::WrongPassphrase)) => Ok(Inside::Shut(
-            "the passphrase that is set does not open it".to_owned(),
-        )),
-        Err(error) => Ok(Inside::Shut(format!(
-            "cannot be opened: {}",
-            led(LEAD)(error).cause()
-        ))),
+        Err(error) => {
+            let wrong = failure::within::<OpenError>(&error);
+            Ok(Inside::Shut(match wrong {
+                Some(OpenError::WrongPassphrase) => {
+                    "the passphrase that is set does not open it".to_owned()
+                }
+                Some(_) | None => format!("cannot be opened: {}", led(LEAD)(error).cause()),
+            }))
+        }
     }
 }
 
