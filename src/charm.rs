@@ -6,10 +6,12 @@
 
 mod actions;
 mod apply;
+mod database;
 mod decide;
 mod failure;
 mod fix_ups;
 mod lease;
+mod media;
 mod newest;
 mod observe;
 mod passphrases;

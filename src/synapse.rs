@@ -10,6 +10,7 @@ pub mod homeserver;
 pub mod layer;
 mod pulse;
 pub mod register;
+pub mod rehearsal;
 pub mod secrets;
 mod server_name;
 pub mod signing_keys;

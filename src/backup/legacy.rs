@@ -8,6 +8,9 @@
 //! the backup like any other: the second download, which is unpacked, has to be the same object with the same members.
 //! The room does not know what the names in such an archive mean; that is handed in as a [`Heritage`].
 
+mod restore;
+mod sealed;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -15,13 +18,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::format::{Inventory, Manifest, MemberDigest, Members, State, Tally, VERSION, Volume};
+use super::format::{MemberDigest, Members, Tally};
 use super::pipe::{Counter, PipeReader, PipeWriter, broken, pipe};
-use super::preflight::Sealed;
-use super::stage::{Wanted, cause, joined, unlock};
-use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError, Scope};
+use super::stage::{cause, joined, unlock};
+use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError};
 use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
 use crate::openpgp::{Authenticated, Passphrase};
+
+pub use restore::restore_checked;
+pub(super) use sealed::narrow;
 
 /// Files at the top of the data directory whose names are kept; that charm saved a handful.
 const NAMED: usize = 64;
@@ -83,103 +88,6 @@ impl Surveyed {
     pub fn content(&self) -> u64 {
         self.members.content
     }
-
-    /// Takes it for a backup like any other, of the server that its owner has recognised.
-    ///
-    /// The documents that it lacks are made up of what was found; only what they say of its object and its members was
-    /// ever true.
-    pub fn sealed(self, server_name: String) -> Sealed {
-        let places: Scope = self.parts.keys().map(|part| (*part).to_owned()).collect();
-        let components = self.parts.iter();
-        let components: BTreeMap<String, Tally> = components
-            .map(|(part, tally)| ((*part).to_owned(), *tally))
-            .collect();
-        let volume = Volume {
-            key: self.id.to_string(),
-            size: self.size,
-            key_packet: 0,
-            sha256: self.sha256.clone(),
-            members: self.members.count,
-            content: self.members.content,
-        };
-        let inventory = Inventory {
-            id: self.id.clone(),
-            server_name: server_name.clone(),
-            synapse_version: None,
-            database: None,
-            places: places.clone(),
-            members: self.members.clone(),
-            volumes: vec![volume.clone()],
-            notes: Vec::new(),
-            media: None,
-            manifest: self.sha256,
-        };
-        let written = self.written.unwrap_or_default();
-        let manifest = Manifest {
-            format: Manifest::format(),
-            version: VERSION,
-            id: self.id,
-            started: written,
-            finished: written,
-            state: State::FinishedWithWarnings,
-            server_name,
-            charm_version: String::new(),
-            synapse_version: None,
-            model: None,
-            unit: None,
-            database: None,
-            places: places.clone(),
-            components: components.clone(),
-            volumes: vec![volume.clone()],
-            inventory: volume.key.clone(),
-            size: self.size,
-            members: self.members.count,
-            content: self.members.content,
-            snapshot: None,
-            media: None,
-            warnings: Vec::new(),
-            more: serde_json::Map::new(),
-        };
-        let wanted = Wanted {
-            staged: places.clone(),
-            scope: places,
-            volumes: vec![volume],
-            swapped: self.members.count,
-            members: self.members,
-            taken: all(components.values()),
-        };
-        Sealed {
-            manifest,
-            inventory,
-            message: self.message,
-            wanted,
-            passphrase: self.passphrase,
-            heritage: Some(self.heritage),
-        }
-    }
-}
-
-/// Narrows what is to be restored of such a backup to a part of it; all of its one object is read for any part.
-pub(super) fn narrow(sealed: &mut Sealed, scope: Scope, beside: &Scope) {
-    let words = scope.words().iter().chain(beside.words());
-    let staged: Scope = words.cloned().collect();
-    let components = &sealed.manifest.components;
-    let words = staged.words().iter();
-    let known: Option<Vec<&Tally>> = words.map(|word| components.get(word)).collect();
-    // What is less than a component is not counted: it needs no more room than all of it.
-    if let Some(parts) = known {
-        sealed.wanted.taken = all(parts.into_iter());
-    }
-    sealed.wanted.scope = scope;
-    sealed.wanted.staged = staged;
-}
-
-/// What several parts come to.
-fn all<'a>(parts: impl Iterator<Item = &'a Tally>) -> Tally {
-    parts.fold(Tally::default(), |all, part| Tally {
-        members: all.members + part.members,
-        content: all.content.saturating_add(part.content),
-    })
 }
 
 /// What is learned from the members as they pass.
@@ -218,7 +126,11 @@ pub async fn survey(
     monitor.enter(Phase::Verifying, size);
     let (out, sealed) = pipe();
     let passphrases = passphrases.to_vec();
-    let reading = spawn_blocking(move || read(sealed, &passphrases, heritage));
+    let key = id.to_string();
+    let reading = spawn_blocking(move || {
+        let read = read(sealed, &passphrases, heritage);
+        read.map_err(|error| error.of(&key))
+    });
     let (downloaded, read) = tokio::join!(download(catalogue, id, out, monitor), joined(reading));
     let ((size, sha256), (message, passphrase, notes)) = match (downloaded, read) {
         (Ok(object), Ok(read)) => (object, read),

@@ -62,8 +62,24 @@ pub async fn newest(
 
 /// The newest finished backup, and the object whose head tells who opens it.
 async fn find(catalogue: &Catalogue) -> Result<Option<(BackupId, String)>, S3Error> {
-    let bucket = catalogue.bucket();
-    let mut listing = bucket.list_level("");
+    for (id, folder) in named(catalogue).await?.into_iter().rev() {
+        if !folder {
+            let key = id.to_string();
+            return Ok(Some((id, key)));
+        }
+        // What was never finished is no backup.
+        let manifest = Catalogue::key(&id, MANIFEST);
+        if catalogue.bucket().stat(&manifest).await?.is_some() {
+            let key = Catalogue::key(&id, INVENTORY);
+            return Ok(Some((id, key)));
+        }
+    }
+    Ok(None)
+}
+
+/// All names of backups in the bucket, oldest first; whether it is a folder, or one object as the Python charm made it.
+pub(super) async fn named(catalogue: &Catalogue) -> Result<Vec<(BackupId, bool)>, S3Error> {
+    let mut listing = catalogue.bucket().list_level("");
     let mut found = Vec::new();
     while let Some(page) = listing.page().await? {
         let named = |text: &str, folder| Some((BackupId::parse(text).ok()?, folder));
@@ -72,16 +88,5 @@ async fn find(catalogue: &Catalogue) -> Result<Option<(BackupId, String)>, S3Err
         found.extend(objects.filter_map(|key| named(key, false)));
     }
     found.sort();
-    for (id, folder) in found.into_iter().rev() {
-        if !folder {
-            let key = id.to_string();
-            return Ok(Some((id, key)));
-        }
-        // What was never finished is no backup.
-        if bucket.stat(&Catalogue::key(&id, MANIFEST)).await?.is_some() {
-            let key = Catalogue::key(&id, INVENTORY);
-            return Ok(Some((id, key)));
-        }
-    }
-    Ok(None)
+    Ok(found)
 }

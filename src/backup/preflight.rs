@@ -107,6 +107,11 @@ impl Sealed {
         &self.wanted.scope
     }
 
+    /// Whether this part of a data directory is to be staged.
+    pub fn stages(&self, part: &str) -> bool {
+        self.wanted.staged.words().iter().any(|word| word == part)
+    }
+
     /// The parts of a data directory that it was made of.
     pub fn places(&self) -> &Scope {
         &self.inventory.places

@@ -26,6 +26,8 @@ pub enum Phase {
     Rehearsing,
     /// Downloads, opens and unpacks into staging.
     Staging,
+    /// Replaces the keys of backups.
+    Rotating,
     /// Puts the staged data into its place.
     Swapping,
     /// Waits until the service answers.
@@ -46,6 +48,7 @@ impl fmt::Display for Phase {
             Self::LookingIn => "checking the database",
             Self::Rehearsing => "starting the service offline on it",
             Self::Staging => "downloading and verifying",
+            Self::Rotating => "replacing keys",
             Self::Swapping => "swapping",
             Self::Starting => "starting the service",
             Self::TakingBack => "putting everything back",

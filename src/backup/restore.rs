@@ -109,6 +109,9 @@ pub enum RestoreError {
     /// `tar` could not be run, or failed.
     #[error("failed to unpack")]
     Unpack(#[source] pebble::ExecError),
+    /// What was unpacked is whole, and cannot be used.
+    #[error("failed to make use of what was unpacked")]
+    Unusable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stage of the stream failed on input or output.
     #[error("failed to pass the stream on")]
     Stream(#[source] io::Error),
@@ -233,7 +236,7 @@ where
     made(swap.carry(client, service, monitor).await?)
 }
 
-fn made(ended: Ended) -> Result<Made, RestoreError> {
+pub(super) fn made(ended: Ended) -> Result<Made, RestoreError> {
     match ended {
         Ended::Made(made) => Ok(made),
         Ended::TakenBack(taken_back) => Err(RestoreError::TakenBack(taken_back)),

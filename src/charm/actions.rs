@@ -1,11 +1,13 @@
 //! Actions: parameters to use case, outcome to results.
 
 mod create;
+mod legacy;
 mod listing;
 mod preflight;
 mod ready;
 mod register;
 mod restore;
+mod rotate;
 mod show;
 mod standing;
 mod verify;
@@ -59,6 +61,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "show-backup" => show::show(charm, &parameters).await,
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
+        "rotate-passphrase" => rotate::rotate(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
         "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,

@@ -73,6 +73,10 @@ pub(super) async fn apply(charm: &Charm, steps: Vec<Step>) -> Result<bool, Apply
                 let settings = BTreeMap::from([("bucket".to_owned(), bucket)]);
                 charm.tools.relation_set_app(&relation, &settings).await?;
             }
+            Step::AskForDatabase { relation, settings } => {
+                info!(%relation, "database asked for");
+                charm.tools.relation_set_app(&relation, &settings).await?;
+            }
         }
     }
     Ok(started)

@@ -3,13 +3,16 @@
 //! Every hook decides about the whole state; the hook's name plays no part. Deciding again after the steps were made
 //! gives none.
 
-use secrecy::SecretString;
+use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
+
+use super::database::{Choice, DatabaseRelation, choose, request};
 use super::observe::{BackupRelation, Observation};
 use super::volume::Volume;
 use crate::juju::{RelationId, Status};
 use crate::pebble::{Layer, Plan, ServiceStatus};
-use crate::synapse::config::{PublicBaseurl, Settings, log_config, old_signing_keys_of};
+use crate::synapse::config::{Database, PublicBaseurl, Settings, log_config, old_signing_keys_of};
 use crate::synapse::secrets::{self, NewFile};
 use crate::synapse::signing_keys::OldSigningKeys;
 use crate::synapse::{self, ServerName, layer};
@@ -35,6 +38,13 @@ pub(super) enum Step {
         relation: RelationId,
         /// The name to ask for; a configured one wins over it.
         bucket: String,
+    },
+    /// Ask a PostgreSQL charm for a database.
+    AskForDatabase {
+        /// The relation.
+        relation: RelationId,
+        /// What to write.
+        settings: BTreeMap<String, String>,
     },
 }
 
@@ -73,6 +83,17 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
             bucket: format!("relation-{number}"),
         });
     }
+    if let DatabaseRelation::Silent {
+        relation,
+        asked: false,
+        ..
+    } = &seen.database
+    {
+        steps.push(Step::AskForDatabase {
+            relation: relation.clone(),
+            settings: request(),
+        });
+    }
     let port = format!("{}/tcp", synapse::PORT);
     if !seen.opened_ports.contains(&port) {
         steps.push(Step::OpenPort(synapse::PORT));
@@ -82,8 +103,8 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         .volume
         .as_ref()
         .and_then(|volume| volume.server_name.clone());
-    let (settings, complaint) = settings(application, seen, on_volume);
-    let Some(settings) = settings else {
+    let (settings, mut complaint) = settings(application, seen, on_volume);
+    let Some(mut settings) = settings else {
         return Ok(Decision {
             steps,
             hindrance: complaint,
@@ -104,6 +125,23 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
         // Part of this server and part of another may lie there: neither may run, and nothing is written.
         let hindrance = Some(unfinished.clone());
         return Ok(Decision { steps, hindrance });
+    }
+
+    match choose(
+        application,
+        volume.database,
+        seen.inhabited,
+        &seen.offer,
+        &seen.database,
+    ) {
+        Choice::Run(database, status) => {
+            settings.database = database;
+            complaint = complaint.or(status);
+        }
+        Choice::Leave(status) => {
+            let hindrance = complaint.or(Some(status));
+            return Ok(Decision { steps, hindrance });
+        }
     }
 
     workload(&mut steps, volume, &settings, fill)?;
@@ -183,6 +221,8 @@ fn settings(
         public_baseurl,
         report_stats: seen.options.flag("report_stats").unwrap_or(false),
         old_signing_keys: old_signing_keys(seen),
+        // Chosen once the volume is there.
+        database: Database::Sqlite,
     });
     (settings, complaint)
 }
@@ -190,9 +230,9 @@ fn settings(
 /// The keys that the server no longer signs with: nobody but its own configuration knows them.
 fn old_signing_keys(seen: &Observation) -> OldSigningKeys {
     let volume = seen.volume.as_ref();
-    let configuration = volume.and_then(|volume| volume.configuration.as_deref());
+    let configuration = volume.and_then(|volume| volume.configuration.as_ref());
     configuration
-        .and_then(|text| old_signing_keys_of(text).ok())
+        .and_then(|text| old_signing_keys_of(text.expose_secret()).ok())
         .unwrap_or_default()
 }
 
@@ -221,15 +261,18 @@ fn workload<E: std::error::Error + Send + Sync + 'static>(
         (
             synapse::LOG_CONFIG,
             log_config()?,
-            &volume.log_configuration,
+            volume.log_configuration.as_deref(),
         ),
         (
             synapse::CONFIG,
             settings.homeserver_yaml()?,
-            &volume.configuration,
+            volume
+                .configuration
+                .as_ref()
+                .map(ExposeSecret::expose_secret),
         ),
     ] {
-        if there.as_ref() != Some(&wanted) {
+        if there != Some(wanted.as_str()) {
             steps.push(Step::WriteFile(configuration(path, wanted)));
         }
     }

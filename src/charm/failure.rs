@@ -10,7 +10,7 @@ use crate::juju::ToolError;
 use crate::openpgp::OpenError;
 use crate::pebble::{ExecError, PebbleError};
 use crate::s3::{self, S3Error};
-use crate::synapse::data::SnapshotError;
+use crate::synapse::data::{PostgresError, SnapshotError};
 use crate::synapse::register::{RegisterError, UsernameError};
 
 /// Whose turn it is.
@@ -270,6 +270,10 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
             }
         };
         return Failure::new(kind, code, cause, hint);
+    }
+    if let Some(PostgresError::Refused(_)) = within(error) {
+        let hint = "see whether PostgreSQL is active: juju status";
+        return Failure::new(Kind::Operator, "database-unreachable", cause, hint);
     }
     if within::<SnapshotError>(error).is_some() {
         return Failure::new(Kind::Fault, "snapshot-failed", cause, "see juju debug-log");

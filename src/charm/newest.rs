@@ -1,4 +1,5 @@
-//! What is known of the newest backup after the passphrases have changed: who can still open it.
+//! What an operator should know of the newest backup: who can still open it, and whether it holds much less than the one
+//! before.
 //!
 //! It is looked at when something has changed that bears on it, and what was found lies on the data volume until the next
 //! such time, so that every status in between tells it. No secret is in it.
@@ -25,12 +26,17 @@ const LIMIT: u64 = 4096;
 /// The actions after which another backup may be the newest, or open with another passphrase.
 const ACTIONS: [&str; 3] = ["create-backup", "delete-backup", "rotate-passphrase"];
 
-/// A newest backup that does not open with the current passphrase.
+/// A newest backup about which something is to be said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Locked {
+struct Known {
     backup: BackupId,
-    opens_with: With,
+    /// What opens it, when it is not the current passphrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opens_with: Option<With>,
+    /// By how many percent it holds less than the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shrank: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +46,18 @@ enum With {
     Older,
     /// None that is known.
     None,
+}
+
+/// Notes that a backup that was just made holds less than the one before, by so many percent.
+pub(super) fn shrank(here: &Path, backup: &BackupId, percent: u64) {
+    let known = Known {
+        backup: backup.clone(),
+        opens_with: None,
+        shrank: Some(percent),
+    };
+    if let Err(error) = keep(here, Some(&known)) {
+        warn!(%error, "that the backup shrank is not kept");
+    }
 }
 
 /// Looks at the newest backup when the event calls for it, and tells what is known of it: what to do, as a fragment.
@@ -53,11 +71,14 @@ pub(super) async fn note(
     let private = here.join(PRIVATE);
     if reachable && passphrases.current.is_ok() && calls_for_a_look(&charm.context.event) {
         match look(charm, seen, passphrases).await {
-            Some(Ok(locked)) => {
-                if let Err(error) = keep(here, locked.as_ref()) {
+            Some(Ok(found)) => {
+                let before = read(&private);
+                let known = found.map(|found| joined(found, before.as_ref()));
+                let known = known.filter(|known| (known.opens_with, known.shrank) != (None, None));
+                if let Err(error) = keep(here, known.as_ref()) {
                     warn!(%error, "what was found of the newest backup is not kept");
                 }
-                return Some(text(charm, &locked?));
+                return Some(text(charm, &known?));
             }
             Some(Err(error)) => {
                 debug!(
@@ -102,40 +123,61 @@ async fn look(
     charm: &Charm,
     seen: &Observation,
     passphrases: &Passphrases,
-) -> Option<Result<Option<Locked>, backup::CatalogueError>> {
+) -> Option<Result<Option<Known>, backup::CatalogueError>> {
     let catalogue = store::catalogue(charm, &seen.backup).ok()?;
     let found = backup::newest(&catalogue, &passphrases.all()).await;
     Some(found.map(|newest| {
         let Newest { id, opened_by } = newest?;
-        let opens_with = match opened_by {
-            Some(0) => return None,
-            Some(_) => With::Older,
-            None => With::None,
-        };
-        Some(Locked {
+        Some(Known {
             backup: id,
-            opens_with,
+            opens_with: match opened_by {
+                Some(0) => None,
+                Some(_) => Some(With::Older),
+                None => Some(With::None),
+            },
+            shrank: None,
         })
     }))
 }
 
-fn text(charm: &Charm, locked: &Locked) -> String {
-    let Locked { backup, opens_with } = locked;
-    let application = charm.application();
-    match opens_with {
-        With::Older => format!(
-            "{backup} opens only with an older passphrase: juju run {application}/leader rotate-passphrase"
-        ),
-        With::None => {
-            format!("{backup} opens with none of the passphrases: set backup_old_passphrases")
-        }
+/// What was found, with what was noted of the same backup when it was made.
+fn joined(found: Known, before: Option<&Known>) -> Known {
+    let same = before.filter(|before| before.backup == found.backup);
+    Known {
+        shrank: same.and_then(|before| before.shrank),
+        ..found
     }
 }
 
+fn text(charm: &Charm, known: &Known) -> String {
+    let Known {
+        backup,
+        opens_with,
+        shrank,
+    } = known;
+    let application = charm.application();
+    let mut told = Vec::new();
+    match opens_with {
+        Some(With::Older) => told.push(format!(
+            "{backup} opens only with an older passphrase: juju run {application}/leader rotate-passphrase"
+        )),
+        Some(With::None) => told.push(format!(
+            "{backup} opens with none of the passphrases: set backup_old_passphrases"
+        )),
+        None => (),
+    }
+    if let Some(percent) = shrank {
+        told.push(format!(
+            "{backup} holds {percent} % less than the one before"
+        ));
+    }
+    told.join("; ")
+}
+
 /// Writes down what was found; nothing lies there when all is well.
-fn keep(here: &Path, locked: Option<&Locked>) -> io::Result<()> {
+fn keep(here: &Path, known: Option<&Known>) -> io::Result<()> {
     let private = here.join(PRIVATE);
-    let Some(locked) = locked else {
+    let Some(known) = known else {
         return match fs::remove_file(private.join(NAME)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
@@ -144,13 +186,13 @@ fn keep(here: &Path, locked: Option<&Locked>) -> io::Result<()> {
     volume::own_directories(here, &private)?;
     let new = private.join(NEW);
     let mut file = File::create(&new)?;
-    file.write_all(&serde_json::to_vec(locked)?)?;
+    file.write_all(&serde_json::to_vec(known)?)?;
     file.sync_all()?;
     fs::rename(new, private.join(NAME))?;
     File::open(private)?.sync_all()
 }
 
-fn read(private: &Path) -> Option<Locked> {
+fn read(private: &Path) -> Option<Known> {
     let path = private.join(NAME);
     let small = fs::metadata(&path).is_ok_and(|found| found.len() <= LIMIT);
     let text = small.then(|| fs::read(&path).ok())??;
@@ -169,13 +211,21 @@ mod tests {
         let private = volume.path().join(PRIVATE);
         fs::create_dir(&private).unwrap();
         assert_eq!(read(&private), None);
+        let id = BackupId::parse("backup-20261121120405000678").unwrap();
         for opens_with in [With::Older, With::None] {
-            let locked = Locked {
-                backup: BackupId::parse("backup-20261121120405000678").unwrap(),
-                opens_with,
+            let known = Known {
+                backup: id.clone(),
+                opens_with: Some(opens_with),
+                shrank: None,
             };
-            keep(volume.path(), Some(&locked)).unwrap();
-            assert_eq!(read(&private), Some(locked));
+            keep(volume.path(), Some(&known)).unwrap();
+            assert_eq!(read(&private), Some(known.clone()));
+            shrank(volume.path(), &id, 60);
+            let joined = joined(known, read(&private).as_ref());
+            assert_eq!(
+                (joined.opens_with, joined.shrank),
+                (Some(opens_with), Some(60))
+            );
         }
         keep(volume.path(), None).unwrap();
         keep(volume.path(), None).unwrap();

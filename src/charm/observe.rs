@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use tracing::debug;
 
 use super::Charm;
+use super::database::{self, DatabaseRelation, Offer};
+use super::failure;
 use super::volume::Volume;
 use crate::juju::{Options, RelationId, Status, ToolError};
 use crate::pebble::{PebbleError, Plan, ServiceInfo};
 use crate::s3::{Params, Problem};
+use crate::synapse::config::DatabaseKind;
+use crate::synapse::data;
 
 /// The endpoint that names the bucket.
 pub(super) const BACKUP: &str = "backup";
@@ -25,6 +29,11 @@ pub(super) struct Observation {
     pub(super) container: Option<Container>,
     pub(super) opened_ports: Vec<String>,
     pub(super) backup: BackupRelation,
+    pub(super) database: DatabaseRelation,
+    /// Whether anything of a user is in an SQLite database; looked for only where another one is offered.
+    pub(super) inhabited: bool,
+    /// What is known of the database that is offered.
+    pub(super) offer: Offer,
     /// Why a swap of data that a killed process left open is neither made nor taken back.
     pub(super) unfinished: Option<Status>,
 }
@@ -62,10 +71,24 @@ pub(super) enum ObserveError {
 }
 
 pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> {
+    let volume = volume(charm).await?;
+    let container = container(charm).await?;
+    let database = database::relation(charm).await?;
     Ok(Observation {
         options: charm.tools.config_get().await?,
-        volume: volume(charm).await?,
-        container: container(charm).await?,
+        inhabited: match (&volume, &container, &database) {
+            (_, _, DatabaseRelation::Absent) | (None, ..) | (_, None, _) => false,
+            (Some(volume), Some(_), _) => {
+                volume.database == Some(DatabaseKind::Sqlite) && inhabited(charm).await
+            }
+        },
+        offer: match (&volume, &container) {
+            (Some(volume), Some(_)) => database::offer(charm, volume, &database).await,
+            (None, _) | (_, None) => Offer::Fit,
+        },
+        volume,
+        container,
+        database,
         opened_ports: charm.tools.opened_ports().await?,
         backup: backup_relation(charm).await?,
         unfinished: charm.unfinished.get().cloned(),
@@ -116,6 +139,21 @@ async fn container(charm: &Charm) -> Result<Option<Container>, ObserveError> {
         }
         Err(error) if PebbleError::is_connection(&error) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there is anything in the SQLite database that somebody would miss.
+async fn inhabited(charm: &Charm) -> bool {
+    match data::inhabited(&charm.client).await {
+        Ok(inhabited) => inhabited,
+        Err(error) => {
+            // Who is not sure keeps what there is.
+            debug!(
+                error = failure::chain(&error),
+                "the database could not be read"
+            );
+            true
+        }
     }
 }
 

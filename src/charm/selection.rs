@@ -12,6 +12,8 @@ use crate::synapse::data::{self, Part};
 
 /// As in config.yaml.
 const VOLUME_SIZE: &str = "8GiB";
+/// As in config.yaml, in percent.
+const SHRINK_WARNING: u64 = 50;
 /// A smaller volume would be nearly all head and tail.
 const SMALLEST_VOLUME: u64 = 1 << 20;
 /// The largest object that every store takes.
@@ -34,6 +36,8 @@ pub(super) struct Selection {
     exclude: Vec<Pattern>,
     /// The most bytes of a volume.
     pub(super) volume_size: u64,
+    /// By how many percent a backup may hold less than the one before without a warning.
+    pub(super) shrink_warning: u64,
 }
 
 impl Selection {
@@ -79,6 +83,17 @@ impl Selection {
             wrong("backup_volume_size", problem);
             0
         });
+        let shrink_warning = match options.whole("backup_shrink_warning") {
+            None => SHRINK_WARNING,
+            Some(percent @ 0..=100) => percent.unsigned_abs(),
+            Some(percent) => {
+                wrong(
+                    "backup_shrink_warning",
+                    format!("{percent} is not between 0 and 100"),
+                );
+                0
+            }
+        };
         let remote = options.flag("backup_remote_media").unwrap_or_default();
         let parts = parts(components, remote, extra).unwrap_or_else(|problem| {
             problems.push(problem);
@@ -89,6 +104,7 @@ impl Selection {
                 parts,
                 exclude,
                 volume_size,
+                shrink_warning,
             }),
             false => Err(problems),
         }
@@ -97,6 +113,23 @@ impl Selection {
     /// The words for what is taken.
     pub(super) fn places(&self) -> Scope {
         self.parts.iter().map(ToString::to_string).collect()
+    }
+
+    /// Leaves the database out, because it is in PostgreSQL, whose own charm saves it.
+    pub(super) fn without_database(&mut self, provider: Option<&str>) -> Result<(), Failure> {
+        self.parts.retain(|part| *part != Part::Database);
+        if !self.parts.is_empty() {
+            return Ok(());
+        }
+        let provider = provider.unwrap_or("postgresql-k8s");
+        let hint = format!("save it there: juju run {provider}/leader create-backup");
+        let cause = "the database is in PostgreSQL, and nothing else was chosen";
+        Err(Failure::new(
+            Kind::Operator,
+            "database-elsewhere",
+            cause,
+            hint,
+        ))
     }
 
     /// Whether the database is taken.

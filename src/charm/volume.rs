@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret, SecretString};
 use tracing::warn;
 
 use super::PRIVATE;
 use crate::backup::{Kept, Room};
-use crate::synapse::{GID, ServerName, UID, config};
+use crate::synapse::config::{self, DatabaseKind};
+use crate::synapse::{GID, ServerName, UID};
 
 /// A configuration is a few kilobytes; a larger file is none.
 const CONFIGURATION_LIMIT: u64 = 1024 * 1024;
@@ -28,13 +30,15 @@ pub(crate) struct Volume {
     pub(crate) owned: bool,
     /// Names of the directories and of the files that are not empty in it.
     pub(crate) names: Vec<String>,
-    /// The configuration that Synapse was started with last.
-    pub(crate) configuration: Option<String>,
+    /// The configuration that Synapse was started with last; it may hold PostgreSQL's password.
+    pub(crate) configuration: Option<SecretString>,
     /// The log configuration beside it.
     pub(crate) log_configuration: Option<String>,
     /// What the last restore or rollback has replaced, as long as it is kept.
     pub(crate) kept: Option<Kept>,
-    /// The server whose database lies here: it cannot be renamed any more.
+    /// Where the server's data lies, once Synapse was started.
+    pub(crate) database: Option<DatabaseKind>,
+    /// The server that was started here: it cannot be renamed any more.
     pub(crate) server_name: Option<ServerName>,
 }
 
@@ -50,17 +54,25 @@ impl Volume {
             }
         }
         names.sort();
-        let configuration = read(&here.join("homeserver.yaml"))?;
-        let started = names.iter().any(|name| name == "homeserver.db");
-        let server_name = configuration
-            .as_deref()
-            .filter(|_| started)
+        let configuration = read(&here.join("homeserver.yaml"))?.map(SecretString::from);
+        let text = configuration.as_ref().map(ExposeSecret::expose_secret);
+        let database = match text.map(config::database_kind_of) {
+            // Then an SQLite database beside it is what was there before anybody used the server.
+            Some(Ok(Some(DatabaseKind::Postgres))) => Some(DatabaseKind::Postgres),
+            Some(_) | None => names
+                .iter()
+                .any(|name| name == "homeserver.db")
+                .then_some(DatabaseKind::Sqlite),
+        };
+        let server_name = text
+            .filter(|_| database.is_some())
             .and_then(|text| config::server_name_of(text).ok());
         Ok(Self {
             owned: (metadata.uid(), metadata.gid()) == (UID, GID),
             names,
             log_configuration: read(&here.join("log.config"))?,
             configuration,
+            database,
             server_name,
             kept: Kept::find(&here.join(PRIVATE))?,
             here,

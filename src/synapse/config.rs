@@ -1,16 +1,20 @@
 //! Settings to `homeserver.yaml`; pure.
 //!
 //! The same settings always give the same text, so that comparing texts tells whether anything changed. The file holds
-//! no secret: it names the files that do, which Synapse reads by itself.
+//! no secret but PostgreSQL's password: it names the files that do, which Synapse reads by itself.
+
+mod database;
 
 use serde::{Deserialize, Serialize};
 
 use super::secrets::{FORM_SECRET, MACAROON_SECRET, REGISTRATION_SECRET};
 use super::signing_keys::OldSigningKeys;
-use super::{DATABASE, LOG_CONFIG, MEDIA, PORT, ServerName, ServerNameError};
+use super::{LOG_CONFIG, MEDIA, PORT, ServerName, ServerNameError};
+
+pub use database::{Database, DatabaseKind, Endpoint, Postgres, database_kind_of};
 
 /// What an operator decides about Synapse.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The server's name; can never change once there are users.
     pub server_name: ServerName,
@@ -21,6 +25,8 @@ pub struct Settings {
     /// The public keys that the server no longer signs with; not the operator's to decide, but handed on from one
     /// `homeserver.yaml` to the next.
     pub old_signing_keys: OldSigningKeys,
+    /// Where Synapse keeps its tables.
+    pub database: Database,
 }
 
 /// A web address at which clients reach the server: `http` or `https`, a host, no query and no fragment.
@@ -98,10 +104,7 @@ impl Settings {
                     compress: false,
                 }],
             }],
-            database: Database {
-                name: "sqlite3",
-                args: DatabaseArguments { database: DATABASE },
-            },
+            database: self.database.section(),
             media_store_path: MEDIA,
             log_config: LOG_CONFIG,
             signing_key_path: self.server_name.signing_key_path(),
@@ -231,7 +234,7 @@ struct Document<'a> {
     public_baseurl: Option<&'a PublicBaseurl>,
     report_stats: bool,
     listeners: [Listener; 1],
-    database: Database,
+    database: database::Section<'a>,
     media_store_path: &'static str,
     log_config: &'static str,
     signing_key_path: String,
@@ -258,17 +261,6 @@ struct Listener {
 struct Resource {
     names: [&'static str; 3],
     compress: bool,
-}
-
-#[derive(Serialize)]
-struct Database {
-    name: &'static str,
-    args: DatabaseArguments,
-}
-
-#[derive(Serialize)]
-struct DatabaseArguments {
-    database: &'static str,
 }
 
 #[derive(Serialize)]

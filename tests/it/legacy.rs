@@ -4,6 +4,7 @@
 
 mod objects;
 mod survey;
+mod world;
 
 use std::fs;
 use std::path::Path;

@@ -16,6 +16,9 @@ use stores::{foreign_backup, malformed_relations, no_space, unwilling_stores};
 
 const UNIT: &str = "synapse/0";
 
+/// The setting that the backup here is made with; not a weak one, which the status would tell of.
+const RIGHT: &str = "backup_passphrase=the right horse and no other";
+
 #[test]
 fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     let world = World::new().unwrap();
@@ -44,7 +47,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     scene.status();
     scene.refuse_all();
     scene.relate(&[]);
-    scene.juju(&["config", "synapse", "backup_passphrase=right"]);
+    scene.juju(&["config", "synapse", RIGHT]);
     scene.head("server_name never set");
     scene.status();
     let _ = scene.refuse(&["create-backup"]);
@@ -115,10 +118,14 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     scene.passphrase("passphrase of an empty line", &["backup_passphrase=\n"]);
     scene.passphrase("passphrase from Windows", &["backup_passphrase=right\r\n"]);
     scene.head("wrong passphrase");
-    scene.juju(&["config", "synapse", "backup_passphrase=wrong"]);
+    scene.juju(&[
+        "config",
+        "synapse",
+        "backup_passphrase=the wrong horse altogether",
+    ]);
     scene.status();
     let _ = scene.refuse(&["restore-backup", &format!("backup-id={id}")]);
-    scene.juju(&["config", "synapse", "backup_passphrase=right"]);
+    scene.juju(&["config", "synapse", RIGHT]);
 
     for other in [
         "backup-20260101000000000001",
@@ -285,17 +292,17 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       status            active: Backup: juju config synapse backup_passphrase=<passphrase>
       create-backup     Missing backup_passphrase config option. The passphrase is empty. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     passphrase of several lines
-      status            active
+      status            active: Backup: backup_passphrase has more than one line
       create-backup     Missing backup_passphrase config option. The passphrase has more than one line, of which gpg would use only the first: give it as a single line. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     passphrase of an empty line
-      status            active
+      status            active: Backup: juju config synapse backup_passphrase=<passphrase>
       create-backup     Missing backup_passphrase config option. The passphrase is empty. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     passphrase from Windows
-      status            active
+      status            active: Backup: backup_passphrase has a carriage return: save it with Unix line ends
       create-backup     Missing backup_passphrase config option. The passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     wrong passphrase
-      status            active
-      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Set backup_passphrase to the passphrase that the backup was made with. Nothing was changed, and Synapse was not stopped. [decryption-failed]
+      status            active: Backup: <kept> opens with none of the passphrases: set backup_old_passphrases
+      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Add the passphrase that the backup was made with to backup_old_passphrases. Nothing was changed, and Synapse was not stopped. [decryption-failed]
     backup-id=backup-20260101000000000001
       restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]

@@ -15,6 +15,8 @@ use search::{Needles, Watch};
 const UNIT: &str = "synapse/0";
 // Not those of other tests, whose commands run beside this one's and are watched too.
 const PASSPHRASE: &str = "planted passphrase, sung by 7 whales";
+const IN_SECRET: &str = "planted passphrase in a secret, for 8 owls";
+const OLD: &str = "planted passphrase of last year, of 9 elks";
 const SECRET_KEY: &str = "planted/secret+key-of-the-store-4711";
 
 /// Files that may hold Synapse's own secrets: they are where Synapse reads them, also when a restore has put them aside.
@@ -42,15 +44,26 @@ fn planted_secrets_are_found_nowhere_but_at_home() {
     let story = Story::new(&world, |_| ());
     story.deploy().unwrap();
     story.connect().unwrap();
-    let setting = format!("backup_passphrase={PASSPHRASE}");
-    world
-        .juju(&["config", "synapse", &setting])
-        .unwrap()
-        .success()
-        .unwrap();
+    let juju = |words: &[&str]| world.juju(words).unwrap().success().unwrap();
+    let secret = |name: &str, content: &str| {
+        let uri = juju(&["add-secret", name, content]);
+        juju(&["grant-secret", name, "synapse"]);
+        uri.trim().to_owned()
+    };
+    let current = secret("backup", &format!("passphrase={IN_SECRET}"));
+    let older = secret("older", &format!("last-year={OLD}"));
+    juju(&[
+        "config",
+        "synapse",
+        &format!("backup_passphrase={PASSPHRASE}"),
+        &format!("backup_passphrase_secret={current}"),
+        &format!("backup_old_passphrases={older}"),
+    ]);
 
     let mut needles = Needles::default();
     needles.add("passphrase", PASSPHRASE);
+    needles.add("passphrase in a secret", IN_SECRET);
+    needles.add("old passphrase", OLD);
     needles.add("secret-key", SECRET_KEY);
     let data = world.data(UNIT).unwrap();
     let mut own = 0;
@@ -84,6 +97,8 @@ fn planted_secrets_are_found_nowhere_but_at_home() {
         .to_owned();
     let id = format!("backup-id={id}");
     act(&["list-backups"]);
+    act(&["verify-backup", &id]);
+    act(&["rotate-passphrase"]);
     act(&["restore-backup", &id]);
     // Failures are told at greater length than successes.
     let mut told = String::new();

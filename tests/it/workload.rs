@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod media;
+mod rehearsal;
 
 use std::fs;
 use std::path::Path;

@@ -45,6 +45,8 @@ packages() {
     has tar || missing+=(tar)
     has nsenter || missing+=(util-linux)
     has strace || missing+=(strace)
+    # Debian makes a server of its own when it installs this; it is not ours, and does not run in a container.
+    { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' > /dev/null; } || missing+=(postgresql)
     has curl || missing+=(curl)
     # The static dispatch holds some C.
     has musl-gcc || has gcc || missing+=(musl-tools)

@@ -21,6 +21,7 @@ pub mod integrator;
 pub mod launcher;
 pub mod model;
 pub mod port;
+pub mod postgresql;
 pub mod site;
 pub mod socket;
 pub mod tools;

@@ -13,6 +13,7 @@ pub mod ordeal;
 pub mod parts;
 pub mod pebble;
 pub mod pod;
+pub mod postgres;
 pub mod python_charm;
 pub mod s3;
 pub mod small_volume;

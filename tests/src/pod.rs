@@ -26,6 +26,7 @@ mod bridge;
 mod container;
 mod image;
 mod lend;
+mod outward;
 mod process;
 pub(crate) mod view;
 
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 pub use self::bridge::Bridge;
 use self::container::Container;
 use self::image::Image;
+pub use self::outward::Outward;
 pub use self::process::Process;
 use crate::deadline::{Deadline, Look};
 use crate::pebble::{Daemon, Which};
@@ -246,6 +248,7 @@ impl Pod {
         ];
         let container = Container::start(&self.directory, WORKLOAD, view, &first)?;
         container.bridge(listener, WORKLOAD_PORT, self.keeper)?;
+        outward::open(&container)?;
         let id = container.wait_for_pebble(&self.directory.join("shared"))?;
         Ok(Boot { id, pebble })
     }

@@ -29,6 +29,7 @@ use crate::deadline::{Deadline, Look};
 use crate::matrix::Homeserver;
 use crate::parts;
 use crate::pod::Pod;
+use crate::postgres::{Admin, Server};
 
 /// How long a unit may take to reach a status.
 const SETTLE: Duration = Duration::from_secs(90);
@@ -39,6 +40,7 @@ pub struct World {
     directory: Option<TempDir>,
     model: PathBuf,
     store: Store,
+    postgres: Option<Server>,
     show: Option<fn(&str)>,
 }
 
@@ -66,8 +68,23 @@ impl World {
             directory: Some(directory),
             model,
             store,
+            postgres: None,
             show: None,
         })
+    }
+
+    /// The same, with a PostgreSQL server for `juju deploy postgresql-k8s`.
+    pub fn with_postgres(mut self) -> Result<Self> {
+        self.postgres = Some(Server::start()?);
+        Ok(self)
+    }
+
+    /// The superuser of its PostgreSQL server.
+    pub fn postgres(&self) -> Result<&Admin> {
+        let server = self.postgres.as_ref();
+        server
+            .map(Server::admin)
+            .context("this world has no PostgreSQL")
     }
 
     /// The same, with each command and what it prints shown to `show`.
@@ -124,7 +141,8 @@ impl World {
         let mut command = Command::new(parts::program("juju")?);
         command
             .current_dir(parts::workspace())
-            .envs(self.environment());
+            .envs(self.environment())
+            .envs(self.postgres.as_ref().map(Server::environment));
         Ok(command)
     }
 

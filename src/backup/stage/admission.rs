@@ -161,4 +161,39 @@ mod tests {
             Err(Refusal::Surplus)
         );
     }
+
+    #[test]
+    fn of_a_foreign_archive_only_what_is_asked_for_is_wanted() {
+        let heritage = Heritage {
+            of: |name| match name {
+                "data/homeserver.db" => Some(Use::Part("database")),
+                "data/homeserver.db-shm" => Some(Use::Spare),
+                name => name
+                    .starts_with("store/local_content/")
+                    .then_some(Use::Part("media")),
+            },
+            moved: &[("store/", "data/media/")],
+        };
+        let of = |words: &[&str]| Admission {
+            heritage: Some(heritage),
+            scope: words.iter().map(|word| (*word).to_owned()).collect(),
+            permitted: |path, scope| {
+                scope.words() == ["media-id:aabb"] && path.ends_with("local_content/aa/bb")
+            },
+            ..admission(100, 100)
+        };
+        let wanted = |words: &[&str], name: &str| of(words).admit(&member(name, 1));
+        let media = "store/local_content/aa/bb";
+        assert_eq!(wanted(&["database"], "data/homeserver.db"), Ok(true));
+        assert_eq!(wanted(&["database"], media), Ok(false));
+        assert_eq!(wanted(&["database", "media"], media), Ok(true));
+        assert_eq!(wanted(&["media-id:aabb"], media), Ok(true));
+        let other = "store/local_content/aa/cc";
+        assert_eq!(wanted(&["media-id:aabb"], other), Ok(false));
+        let spare = wanted(&["database"], "data/homeserver.db-shm");
+        assert_eq!(spare, Ok(false));
+        for name in ["store/other", "data/homeserver.yaml", "etc/passwd"] {
+            assert_eq!(wanted(&["database"], name), Err(Refusal::Outside), "{name}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod source;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -17,13 +18,15 @@ use crate::backup::{
     self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
     State, Watcher,
 };
+use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
-use crate::charm::{Charm, PRIVATE, now};
+use crate::charm::{Charm, PRIVATE, newest, now};
 use crate::synapse;
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{Audit, AuditError};
 
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
@@ -36,7 +39,7 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         let led = problems.into_iter().map(|problem| problem.led_by(CREATE));
         look.findings.extend(led);
     });
-    let (ready, Ok(selection)) = (look.ready()?, selection) else {
+    let (ready, Ok(mut selection)) = (look.ready()?, selection) else {
         return Err(Failure::new(
             Kind::Fault,
             "not-ready",
@@ -44,6 +47,10 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
             "try again",
         ));
     };
+    if ready.database.kind == DatabaseKind::Postgres {
+        let left = selection.without_database(ready.database.provider.as_deref());
+        left.map_err(|failure| failure.led_by(CREATE))?;
+    }
     let snapshot = ready.volume.here.join(PRIVATE).join(SNAPSHOT);
     // What a killed run left would be counted as taken.
     volume::remove(&snapshot);
@@ -80,7 +87,7 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    let mut results = results(&created?, seconds(started, now()));
+    let mut results = results(charm, &created?, seconds(started, now()));
     if let Some(weakness) = ready.weakness {
         let warnings = results.entry("warnings".to_owned()).or_default();
         *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();
@@ -110,7 +117,7 @@ async fn note(
         .await;
 }
 
-fn results(created: &Created, seconds: String) -> Results {
+fn results(charm: &Charm, created: &Created, seconds: String) -> Results {
     let Created {
         manifest,
         changed,
@@ -130,6 +137,10 @@ fn results(created: &Created, seconds: String) -> Results {
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     if !manifest.warnings.is_empty() {
         tell("warnings", manifest.warnings.join("\n"));
+    }
+    if let Some(companion) = manifest.database.as_ref().and_then(Companion::read) {
+        let recipe = companion.recipe(&charm.context.unit, manifest.id.as_str());
+        tell("database-recipe", recipe);
     }
     if !changed.is_empty() {
         tell("changed", changed.join("\n"));
@@ -165,25 +176,37 @@ async fn create_with(
         false => None,
     };
 
+    let companion = match ready.database.kind {
+        DatabaseKind::Sqlite => None,
+        // Before the media, as the copy: so every row of it finds its file.
+        DatabaseKind::Postgres => {
+            let asked = database::companion(charm, ready.database.provider.clone()).await;
+            Some(asked.map_err(|failure| failure.led_by(CREATE))?)
+        }
+    };
+
     let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
     let audit = match &copy {
         Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
         Some(_) | None => None,
     };
-    let before = match &audit {
-        Some(_) => audit::last(&ready.catalogue, ready.server_name.as_str(), started).await,
-        None => None,
+    let before = audit::last(&ready.catalogue, ready.server_name.as_str(), started).await;
+    let read = Arc::new(AtomicU64::new(0));
+    let (described, doubts) = match (&copy, &companion) {
+        (Some(copy), _) => (Some(copy.database.clone()), copy.warnings.clone()),
+        (None, Some(companion)) => {
+            let described = companion.write().map_err(led(CREATE))?;
+            (Some(described), companion.warnings())
+        }
+        (None, None) => (None, Vec::new()),
     };
-    let doubts = copy
-        .as_ref()
-        .map_or_else(Vec::new, |copy| copy.warnings.clone());
     let origin = Origin {
         server_name: ready.server_name.to_string(),
         charm_version: env!("CARGO_PKG_VERSION").to_owned(),
         synapse_version: charm.synapse_version().await,
         model: Some(charm.context.model_uuid.clone()),
         unit: Some(charm.context.unit.to_string()),
-        database: copy.as_ref().map(|copy| copy.database.clone()),
+        database: described,
         snapshot: copy.map(|copy| copy.made),
         places: selection.places(),
     };
@@ -196,7 +219,7 @@ async fn create_with(
         source: &source,
         origin: &origin,
         volume_size: selection.volume_size,
-        watcher: watcher(&audit),
+        watcher: watcher(&audit, &read),
         log: &|| charm.log.text().into_bytes(),
     };
     let conclude = async |changed: Vec<String>| {
@@ -212,6 +235,16 @@ async fn create_with(
         let absent = selection.absent(here);
         if !absent.is_empty() {
             warnings.push(format!("not there: {}", absent.join(", ")));
+        }
+        let content = read.load(Ordering::Relaxed);
+        let limit = selection.shrink_warning;
+        let shrank = before.as_ref().and_then(|before| {
+            let percent = audit::shrank(before, &selection.places(), content, limit)?;
+            newest::shrank(here, id, percent);
+            Some((percent, &before.id))
+        });
+        if let Some((percent, before)) = shrank {
+            warnings.push(format!("it holds {percent} % less than {before}"));
         }
         let media = match audit {
             Some(audit) => {
@@ -231,11 +264,13 @@ async fn create_with(
         .map_err(led(CREATE))
 }
 
-/// Shows every member to the comparison of media and database, where there is one.
-fn watcher(audit: &Option<Result<Audit, AuditError>>) -> Watcher {
+/// Counts what is read, and shows it to the comparison of media and database, where there is one.
+fn watcher(audit: &Option<Result<Audit, AuditError>>, read: &Arc<AtomicU64>) -> Watcher {
     let feed = audit.as_ref().and_then(|audit| audit.as_ref().ok());
     let feed = feed.map(Audit::feed);
+    let read = Arc::clone(read);
     Arc::new(move |member| {
+        read.fetch_add(member.size, Ordering::Relaxed);
         if let Some(feed) = &feed {
             feed.member(member);
         }

@@ -1,16 +1,18 @@
 //! What is wrong with a restore, all of it, before anything is written or stopped; and what it is going to do.
 
+mod database;
 mod part;
 mod plan;
 
 use super::led;
+use super::legacy::{self, Old};
 use super::ready::{Look, RESTORE, Ready, Task};
 use crate::backup::{BackupId, Catalogue, Place, RestoreError, Sealed};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::{Charm, now};
 use crate::openpgp::Passphrase;
-use crate::synapse::data::{self, Compatibility};
+use crate::synapse::data;
 pub(super) use part::Asked;
 use plan::Plan;
 use std::sync::Arc;
@@ -24,8 +26,12 @@ const PEERS: &str = "synapse-peers";
 pub(super) struct Cleared {
     pub(super) ready: Ready,
     pub(super) sealed: Sealed,
+    /// What there is to tell of it, when the Python charm has made it.
+    pub(super) old: Option<Old>,
     /// Findings that the operator has overridden.
     pub(super) forced: Vec<String>,
+    /// What is odd, and no reason not to.
+    pub(super) odd: Vec<String>,
     pub(super) plan: String,
     pub(super) keep_hours: u32,
 }
@@ -60,11 +66,15 @@ pub(super) async fn check(
     });
     look.findings.extend(other_units(charm).await?);
     let mut plan = Plan::default();
-    let mut opened = None;
+    let (mut opened, mut old, mut odd) = (None, None, Vec::new());
     let passphrases = look.passphrases.as_slice();
     if let (Some(catalogue), false) = (&look.catalogue, passphrases.is_empty()) {
-        match Sealed::open(catalogue, passphrases, id).await {
-            Ok(sealed) => opened = Some(sealed),
+        let keys = (catalogue, passphrases);
+        match legacy::opened(charm, "restore", keys, id, look.server_name.as_ref()).await {
+            Ok(found) => {
+                opened = Some(found.sealed);
+                old = found.old;
+            }
             Err(error) => look.findings.push(failed(error)),
         }
     }
@@ -79,8 +89,9 @@ pub(super) async fn check(
     }
     if let (Some(sealed), Some(service)) = (&opened, look.service) {
         plan.line("service", format!("Synapse {service}"));
-        look.findings
-            .extend(other_schema(charm, sealed, &mut plan).await?);
+        let looked = database::look(charm, sealed, &look.database, &mut plan).await?;
+        look.findings.extend(looked.findings);
+        odd = looked.odd;
     }
     if let (Some(sealed), Some(catalogue), Some(volume)) = (&opened, &look.catalogue, &look.volume)
     {
@@ -88,7 +99,14 @@ pub(super) async fn check(
         let found = sealed.findings(catalogue, &place).await.map_err(failed)?;
         look.findings.extend(found.into_iter().map(failed));
         look.findings.extend(other_server(sealed, &look));
-        look.findings.extend(other_database(sealed));
+        look.findings
+            .extend(database::other_kind(sealed, look.database.kind));
+        if let Some(old) = &old {
+            plan.line("made", old.plan());
+            let lacks = old.lacks_database(sealed, &place);
+            look.findings
+                .extend(lacks.map(|failure| failure.led_by(RESTORE)));
+        }
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(
             &data::census(&volume.here, &parts(sealed.scope())).map_err(led(RESTORE))?,
@@ -114,7 +132,9 @@ pub(super) async fn check(
         Some(sealed) => Ok(Cleared {
             ready,
             sealed,
+            old,
             forced: used,
+            odd,
             plan,
             keep_hours,
         }),
@@ -164,7 +184,8 @@ fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure 
 }
 
 fn failed(error: RestoreError) -> Failure {
-    super::listing::absent(&error).unwrap_or_else(|| led(RESTORE)(error))
+    let known = legacy::failure(&error, RESTORE).or_else(|| super::listing::absent(&error));
+    known.unwrap_or_else(|| led(RESTORE)(error))
 }
 
 /// Each unit has data of its own: the others would go on with theirs.
@@ -191,6 +212,12 @@ async fn other_units(charm: &Charm) -> Result<Option<Failure>, Failure> {
 
 fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
     let (ours, theirs) = (look.server_name.as_ref()?.as_str(), sealed.server_name());
+    if ours != theirs && sealed.is_legacy() {
+        let cause = format!("the backup is of the server {theirs}, and this is {ours}");
+        let hint = format!("restore it in an application whose server_name is {theirs}");
+        // It has no configuration that could turn this server into that one.
+        return Some(finding("legacy-server-name", &cause, hint));
+    }
     (ours != theirs).then(|| {
         let cause = format!("the backup is of the server {theirs}, and this is {ours}");
         let hint = format!(
@@ -198,67 +225,6 @@ fn other_server(sealed: &Sealed, look: &Look) -> Option<Failure> {
         );
         finding("server-name", &cause, hint)
     })
-}
-
-fn other_database(sealed: &Sealed) -> Option<Failure> {
-    let database = sealed.database()?;
-    (database.kind != "sqlite").then(|| {
-        let cause = format!(
-            "the backup holds a {} database, and this server has SQLite",
-            database.kind
-        );
-        finding(
-            "database-kind",
-            &cause,
-            "restore it in an application with such a database",
-        )
-    })
-}
-
-/// Whether the Synapse of the workload can use the database.
-async fn other_schema(
-    charm: &Charm,
-    sealed: &Sealed,
-    plan: &mut Plan,
-) -> Result<Option<Failure>, Failure> {
-    let program = data::program(&charm.client).await.map_err(led(RESTORE))?;
-    let Some(database) = sealed.database() else {
-        return Ok(None);
-    };
-    let verdict = data::compatibility(
-        database.schema_version,
-        database.schema_compat_version,
-        &program,
-    );
-    let text = match verdict {
-        Compatibility::Same => "has the same schema".to_owned(),
-        Compatibility::Migrates { from, to } => {
-            format!("migrates the database from schema {from} to {to} when it starts")
-        }
-        Compatibility::NewerAllowed { database, program } => {
-            format!("can use the newer schema {database}, though its own is {program}")
-        }
-        Compatibility::TooNew { program, .. } => {
-            format!("cannot use it, its own schema is {program}")
-        }
-        Compatibility::Unversioned => "finds no schema version in the database".to_owned(),
-    };
-    plan.line(
-        "runs on",
-        format!("Synapse {}, which {text}", program.version),
-    );
-    Ok(verdict.is_refused().then(|| {
-        let cause = format!(
-            "the database in the backup has schema {}, and Synapse {} here cannot use it",
-            database.schema_version, program.version
-        );
-        let newer = sealed.synapse_version().unwrap_or("<newer version>");
-        let hint = format!(
-            "run juju refresh {} --resource synapse-image=matrixdotorg/synapse:v{newer}, or a later one",
-            charm.application()
-        );
-        finding("schema-newer", &cause, hint)
-    }))
 }
 
 /// How many volumes a backup has, in words.

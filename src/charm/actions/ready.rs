@@ -12,6 +12,7 @@ use crate::charm::{Charm, store};
 use crate::juju::Options;
 use crate::openpgp::Passphrase;
 use crate::pebble::ServiceStatus;
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::{self, ServerName};
 
 /// The Python charm's leading phrase for whatever goes wrong with a backup.
@@ -55,6 +56,7 @@ pub(super) struct Look {
     pub(super) weakness: Option<String>,
     pub(super) volume: Option<Volume>,
     pub(super) server_name: Option<ServerName>,
+    pub(super) database: Lives,
     /// What Pebble says of Synapse, when the workload answers.
     pub(super) service: Option<&'static str>,
     pub(super) findings: Vec<Failure>,
@@ -72,6 +74,14 @@ pub(super) struct Ready {
     pub(super) weakness: Option<String>,
     pub(super) volume: Volume,
     pub(super) server_name: ServerName,
+    pub(super) database: Lives,
+}
+
+/// Where the server has its database.
+pub(super) struct Lives {
+    pub(super) kind: DatabaseKind,
+    /// The application that gives it, if one does.
+    pub(super) provider: Option<String>,
 }
 
 impl Look {
@@ -137,6 +147,7 @@ impl Look {
             note(failure.led_by(lead));
         }
         Ok(Self {
+            database: lives(&seen),
             service: seen.container.as_ref().map(service),
             options: seen.options,
             catalogue,
@@ -168,6 +179,7 @@ impl Look {
                     weakness: self.weakness,
                     volume,
                     server_name,
+                    database: self.database,
                 })
             }
             _ => Err(Failure::all(self.findings).unwrap_or_else(|| {
@@ -196,6 +208,18 @@ fn service(container: &Container) -> &'static str {
 /// What helps when a swap stays open.
 const UNFINISHED: &str =
     "mend what it names; the next hook tries again, at the latest in a few minutes";
+
+/// Where the database is, or is to be.
+fn lives(seen: &Observation) -> Lives {
+    let provider = seen.database.provider().map(str::to_owned);
+    let offered = match provider {
+        Some(_) => DatabaseKind::Postgres,
+        None => DatabaseKind::Sqlite,
+    };
+    let there = seen.volume.as_ref().and_then(|volume| volume.database);
+    let kind = there.unwrap_or(offered);
+    Lives { kind, provider }
+}
 
 /// The server that lives here, or is to.
 fn server_name(seen: &Observation, task: Task) -> Option<ServerName> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::legacy;
 use super::listing::{absent, parse_id};
 use super::preflight::{Asked, Cleared, Hindered, check, volumes};
 use super::ready::RESTORE;
@@ -13,8 +14,10 @@ use crate::charm::observe;
 use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, now};
-use crate::synapse::data;
+use crate::charm::{Charm, failure, media, now};
+use crate::synapse::config::DatabaseKind;
+use crate::synapse::data::{self, Part};
+use tracing::warn;
 
 /// The leading phrases of the two that the Python charm did not have.
 const CONFIRM: &str = "Error confirming the restore.";
@@ -60,7 +63,9 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let Cleared {
         ready,
         sealed,
+        old,
         forced,
+        odd,
         keep_hours,
         ..
     } = cleared;
@@ -76,10 +81,17 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let scope = sealed.scope().clone();
     let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
     let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
+    let database = parts(&scope).contains(&data::Part::Database);
+    let seen = old.as_ref().map(|old| old.checked(&sealed, database));
     let service = charm.service();
+    let failed = |error| absent(&error).unwrap_or_else(|| led(RESTORE)(error));
     let work = async {
-        let restored = backup::restore(&restoration, sealed, &service, now).await;
-        restored.map_err(|error| absent(&error).unwrap_or_else(|| led(RESTORE)(error)))
+        let Some(old) = &old else {
+            let restored = backup::restore(&restoration, sealed, &service, now).await;
+            return restored.map(|made| (made, None)).map_err(failed);
+        };
+        let restored = legacy::restore(charm, &restoration, sealed, old).await;
+        restored.map_err(|error| legacy::failure(&error, RESTORE).unwrap_or_else(|| failed(error)))
     };
     let held = holding(
         charm,
@@ -88,7 +100,7 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         Without::GoOn,
         reported(charm, "restore", progress, work),
     );
-    let made = held.await?;
+    let (made, checked) = held.await?;
 
     let mut results = swapped(charm, &made, &scope, &ready.volume, keep_hours);
     results.extend([
@@ -105,10 +117,47 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
+    if !odd.is_empty() {
+        results.insert("warnings".to_owned(), odd.join("\n"));
+    }
+    let swapped = parts(&scope);
+    let compared = [Part::Database, Part::Media]
+        .iter()
+        .any(|part| swapped.contains(part));
+    // What may lie on the volume beside PostgreSQL is not the database of this server.
+    let here = ready.database.kind == DatabaseKind::Sqlite;
+    if compared
+        && here
+        && let Some(told) = media(charm, &ready.volume).await
+    {
+        results.insert("media".to_owned(), told);
+    }
+    if let (Some(old), Some(seen)) = (&old, seen) {
+        results.extend(old.told(checked.as_ref()));
+        results.insert("checked".to_owned(), seen);
+    }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));
     }
     Ok(results)
+}
+
+/// Whether every medium that the database knows now has its file, in a line.
+async fn media(charm: &Charm, volume: &Volume) -> Option<String> {
+    match media::audit(charm, &volume.here).await {
+        Ok(audit) => {
+            let (line, good) = media::told(&audit?);
+            if !good {
+                warn!("{line}");
+            }
+            Some(line)
+        }
+        Err(error) => {
+            let cause = failure::chain(&error);
+            warn!(%cause, "media and database were not compared");
+            Some("media and database could not be compared".to_owned())
+        }
+    }
 }
 
 pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {

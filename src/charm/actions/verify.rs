@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::legacy::{self, Opened};
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
@@ -53,10 +54,13 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
-    let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
-    let opened = Sealed::open(&catalogue, &passphrases, &id).await;
-    let sealed = match opened {
-        Ok(sealed) => sealed,
+    let failed = |error| {
+        let known = legacy::failure(&error, LEAD).or_else(|| absent(&error));
+        known.unwrap_or_else(|| led(LEAD)(error))
+    };
+    let opened = legacy::opened(charm, "verify", (&catalogue, &passphrases), &id, None).await;
+    let Opened { sealed, old } = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             let wrong = failure::within::<OpenError>(&error);
             let locked = matches!(wrong, Some(OpenError::WrongPassphrase));
@@ -83,9 +87,16 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
         looked_into: held.then_some(&database),
         monitor: &monitor,
     };
+    let mut found = None;
     let work = async {
-        let look = async |there: &str| database::look(charm, &sealed, there).await;
+        let look = async |there: &str| {
+            let checked = database::look(charm, &sealed, there).await?;
+            found = Some(checked);
+            Ok(())
+        };
         match level {
+            // One of the Python charm was read to open it, and without a database nothing of it is left to look into.
+            Level::Full if old.is_some() && !held => Vec::new(),
             Level::Quick => verification.quick(&sealed).await,
             Level::Full | Level::Rehearse => verification.full(&sealed, look).await,
         }
@@ -97,6 +108,10 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
         return Err(failure);
     }
     let mut results = results(&sealed, level, held);
+    if let Some(old) = &old {
+        results.extend(old.told(found.as_ref()));
+        results.insert("checked".to_owned(), old.checked(&sealed, found.is_some()));
+    }
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     tell("result", "correct".to_owned());
     tell("backup-id", id.to_string());
@@ -170,6 +185,10 @@ async fn note(
     (level, started): (Level, Timestamp),
     failures: &[Failure],
 ) -> Result<(), String> {
+    // The Python charm's backups are one object each, and stay that.
+    if sealed.is_legacy() {
+        return Ok(());
+    }
     let own = |failure: &&Failure| BROKEN.contains(&failure.code);
     let findings: Vec<String> = failures
         .iter()

@@ -8,8 +8,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::charm::database::Offer;
 use crate::charm::observe::Container;
 use crate::juju::{Options, StatusKind};
+use crate::synapse::config::{DatabaseKind, Endpoint, Postgres};
 
 /// A unit that has everything but what the test takes away: options set, storage and container there, never started.
 fn fresh() -> Observation {
@@ -21,6 +23,7 @@ fn fresh() -> Observation {
             names: vec!["lost+found".to_owned()],
             configuration: None,
             log_configuration: None,
+            database: None,
             server_name: None,
             kept: None,
         }),
@@ -30,6 +33,9 @@ fn fresh() -> Observation {
         }),
         opened_ports: Vec::new(),
         backup: BackupRelation::Absent,
+        database: DatabaseRelation::Absent,
+        inhabited: false,
+        offer: Offer::Fit,
         unfinished: None,
     }
 }
@@ -75,6 +81,9 @@ fn line(step: &Step) -> String {
         Step::Replan => "replan".to_owned(),
         Step::OpenPort(port) => format!("open port {port}"),
         Step::AskForBucket { relation, bucket } => format!("ask {relation} for {bucket}"),
+        Step::AskForDatabase { relation, settings } => {
+            format!("ask {relation} for {}", settings["database"])
+        }
     }
 }
 
@@ -89,7 +98,7 @@ fn applied(mut seen: Observation) -> Observation {
             Step::WriteFile(file) => {
                 let contents = file.contents.expose_secret().to_owned();
                 match file.path.as_str() {
-                    synapse::CONFIG => volume.configuration = Some(contents),
+                    synapse::CONFIG => volume.configuration = Some(contents.into()),
                     synapse::LOG_CONFIG => volume.log_configuration = Some(contents),
                     path => volume.names.push(synapse::below_data(path).to_owned()),
                 }
@@ -104,12 +113,20 @@ fn applied(mut seen: Observation) -> Observation {
                 )
                 .unwrap();
                 volume.names.push("homeserver.db".to_owned());
+                volume.database = Some(DatabaseKind::Sqlite);
                 volume.server_name = ServerName::parse("example.org").ok();
             }
             Step::OpenPort(port) => seen.opened_ports.push(format!("{port}/tcp")),
             Step::AskForBucket { relation, .. } => {
                 seen.backup = BackupRelation::Silent {
                     relation,
+                    asked: true,
+                };
+            }
+            Step::AskForDatabase { relation, .. } => {
+                seen.database = DatabaseRelation::Silent {
+                    relation,
+                    provider: "postgresql-k8s".to_owned(),
                     asked: true,
                 };
             }
@@ -246,7 +263,7 @@ fn old_signing_keys_of_a_configuration_are_kept_when_it_is_written_anew() {
     let mut seen = fresh();
     let key = "old_signing_keys:\n  ed25519:a_old:\n    key: 7fmzOnKl4lXcqXjbCBcIyEVdBWAvAaDXZ5TdIhzgkKU\n    expired_ts: 1700000000000\n";
     let configuration = format!("server_name: example.org\n{key}");
-    seen.volume.as_mut().unwrap().configuration = Some(configuration);
+    seen.volume.as_mut().unwrap().configuration = Some(configuration.into());
     let written = decided(&seen)
         .steps
         .into_iter()
@@ -260,4 +277,92 @@ fn old_signing_keys_of_a_configuration_are_kept_when_it_is_written_anew() {
         "{}",
         written.expose_secret()
     );
+}
+
+fn offered() -> DatabaseRelation {
+    DatabaseRelation::Ready {
+        provider: "postgresql-k8s".to_owned(),
+        database: Postgres {
+            endpoints: vec![Endpoint {
+                host: "db".to_owned(),
+                port: 5432,
+            }],
+            name: "synapse".to_owned(),
+            user: "relation_id_7".to_owned(),
+            password: SecretString::from("hunter2"),
+            tls: false,
+        },
+    }
+}
+
+/// What is written into `homeserver.yaml`.
+fn written(seen: &Observation) -> Option<String> {
+    let steps = decided(seen).steps.into_iter();
+    let mut written = steps.filter_map(|step| match step {
+        Step::WriteFile(file) if file.path == synapse::CONFIG => Some(file.contents),
+        _ => None,
+    });
+    Some(written.next()?.expose_secret().to_owned())
+}
+
+#[test]
+fn leader_asks_for_a_database_once_and_synapse_waits_for_it() {
+    let mut seen = fresh();
+    seen.database = DatabaseRelation::Silent {
+        relation: RelationId::parse("database:7").unwrap(),
+        provider: "postgresql-k8s".to_owned(),
+        asked: false,
+    };
+    insta::assert_snapshot!(told(&seen), @r"
+    ask database:7 for synapse
+    open port 8008
+    waiting: waiting for postgresql-k8s to give a database
+    ");
+    insta::assert_snapshot!(told(&applied(seen)), @"waiting: waiting for postgresql-k8s to give a database");
+}
+
+#[test]
+fn a_database_that_is_offered_is_used_and_another_password_starts_synapse_anew() {
+    let mut seen = fresh();
+    seen.database = offered();
+    let first = written(&seen).unwrap();
+    assert!(
+        first.contains("name: psycopg2") && first.contains("password: hunter2"),
+        "{first}"
+    );
+    let mut seen = applied(seen);
+    assert_eq!(told(&seen), "");
+
+    if let DatabaseRelation::Ready { database, .. } = &mut seen.database {
+        database.password = SecretString::from("rotated");
+    }
+    insta::assert_snapshot!(told(&seen), @r#"
+    write /data/homeserver.yaml 640 991:991
+    add layer of ["synapse"]
+    replan
+    "#);
+    assert!(written(&seen).unwrap().contains("password: rotated"));
+}
+
+#[test]
+fn a_server_with_data_in_sqlite_goes_on_as_it_is_and_says_so() {
+    let mut seen = applied(fresh());
+    seen.database = offered();
+    seen.inhabited = true;
+    insta::assert_snapshot!(told(&seen), @"blocked: its data is in SQLite: juju remove-relation synapse:database postgresql-k8s");
+    // Nobody has used it yet: an empty database is no loss.
+    seen.inhabited = false;
+    assert!(written(&seen).unwrap().contains("name: psycopg2"));
+}
+
+#[test]
+fn a_server_with_data_in_postgresql_is_never_started_on_an_empty_sqlite() {
+    let mut seen = fresh();
+    seen.database = offered();
+    let mut seen = applied(seen);
+    seen.volume.as_mut().unwrap().database = Some(DatabaseKind::Postgres);
+    seen.database = DatabaseRelation::Absent;
+    // As after the pod was made anew.
+    seen.container = fresh().container;
+    insta::assert_snapshot!(told(&seen), @"blocked: its data is in PostgreSQL: juju integrate synapse:database <postgresql>");
 }

@@ -48,6 +48,7 @@ pub(super) fn sort(error: &RestoreError) -> Option<(Kind, &'static str, &'static
         | RestoreError::Archive(_)
         | RestoreError::Staging { .. }
         | RestoreError::Unpack(_)
+        | RestoreError::Unusable(_)
         | RestoreError::Stream(_)
         | RestoreError::Panicked => return None,
     })

@@ -8,6 +8,7 @@ fn settings(name: &str) -> Settings {
         public_baseurl: None,
         report_stats: false,
         old_signing_keys: OldSigningKeys::default(),
+        database: Database::Sqlite,
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use synapse_operator::pebble::{Client, DirOptions, WriteOptions};
-use synapse_operator::synapse::config::{Settings, log_config};
+use synapse_operator::synapse::config::{Database, Settings, log_config};
 use synapse_operator::synapse::data::{FixUp, FixUpError, fix_up};
 use synapse_operator::synapse::layer::{LABEL, layer};
 use synapse_operator::synapse::register::Username;
@@ -98,6 +98,7 @@ print(*(' '.join(map(str, row)) for row in rows), sep='\\n')";
             public_baseurl: None,
             report_stats: false,
             old_signing_keys: old_signing_keys.clone(),
+            database: Database::Sqlite,
         };
         let yaml = settings.homeserver_yaml().unwrap();
         let log = log_config().unwrap();

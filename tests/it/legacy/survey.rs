@@ -60,10 +60,10 @@ impl Shelf {
     }
 
     async fn survey(&self, secret: &str) -> Result<Surveyed, RestoreError> {
-        let passphrase = Arc::new(Passphrase::parse(&secret.into()).unwrap());
+        let passphrases = [Arc::new(Passphrase::parse(&secret.into()).unwrap())];
         let id = BackupId::parse(ID).unwrap();
         let (monitor, _progress) = Monitor::new();
-        survey(&self.catalogue, &[passphrase], &id, HERITAGE, &monitor).await
+        survey(&self.catalogue, &passphrases, &id, HERITAGE, &monitor).await
     }
 
     /// The whole chain of causes, as an operator reads it.

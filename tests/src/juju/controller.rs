@@ -18,10 +18,10 @@ use anyhow::{Context as _, Result};
 
 use super::agent::{Agent, Report, Turn, Verdict};
 use super::context::{LogLine, Run, Status};
-use super::integrator;
 use super::model::{Ground, Model, Player, Store, Task, TaskStatus};
 use super::site::Site;
 use super::unit::UnitName;
+use super::{integrator, postgresql};
 use crate::parts;
 use desk::ModelDesk;
 
@@ -67,6 +67,7 @@ impl Controller {
         let mut kills: BTreeMap<UnitName, u32> = BTreeMap::new();
         loop {
             self.store.update(integrator::publish)?;
+            self.store.try_update(postgresql::publish)?;
             self.revive_workloads(&stuck)?;
             let model = self.store.read()?;
             let due = |unit: &UnitName| model.unit(unit).is_some_and(|unit| !unit.queue.is_empty());
@@ -170,8 +171,12 @@ impl Controller {
         let name = task.unit.clone();
         let model = self.store.read()?;
         if model.applications[name.application()].player == Player::Integrator {
-            self.store
-                .update(|model| integrator::act(model, &mut task))?;
+            match model.applications[name.application()].charm.name.as_str() {
+                postgresql::NAME => postgresql::act(self.store.dir(), &mut task),
+                _ => self
+                    .store
+                    .update(|model| integrator::act(model, &mut task))?,
+            }
             self.store.write_task(&task)?;
             return self.settle();
         }

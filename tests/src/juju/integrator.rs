@@ -41,6 +41,9 @@ const OPTIONS: [(&str, &str); 10] = [
     ),
 ];
 
+/// Its name in the store of charms.
+const NAME: &str = "s3-integrator";
+
 /// Where the credentials are kept: settings that no option has.
 const KEYS: [&str; 2] = ["access-key", "secret-key"];
 
@@ -94,7 +97,7 @@ pub fn charm() -> Charm {
         limit: None,
     };
     Charm {
-        name: "s3-integrator".to_owned(),
+        name: NAME.to_owned(),
         options: options.collect(),
         actions: actions
             .into_iter()
@@ -113,10 +116,9 @@ pub fn charm() -> Charm {
 
 /// Does what its hooks would do: sets its status, and publishes what it has wherever it was asked to.
 pub fn publish(model: &mut Model) {
-    let played = model
-        .applications
-        .iter()
-        .filter(|(_, application)| application.player == Player::Integrator);
+    let played = model.applications.iter().filter(|(_, application)| {
+        application.player == Player::Integrator && application.charm.name == NAME
+    });
     let names: Vec<String> = played.map(|(name, _)| name.clone()).collect();
     for name in names {
         let Some(application) = model.applications.get_mut(&name) else {

@@ -104,7 +104,7 @@ pub enum Player {
     /// A charm, started by the agent.
     #[default]
     Charm,
-    /// The simulated s3-integrator, inside the look-alike.
+    /// A simulated charm inside the look-alike, known by its charm's name.
     Integrator,
 }
 

@@ -6,7 +6,9 @@ use super::{Inside, Known, LEAD, RESULT_LIMIT, bounded, text};
 use crate::backup::{Manifest, Verdict};
 use crate::charm::actions::standing::{moment, proven, state, word};
 use crate::charm::actions::{Results, led, seconds};
+use crate::charm::database::Companion;
 use crate::charm::failure::Failure;
+use crate::juju::UnitName;
 
 /// The flat keys, the text, and the JSON.
 pub(super) fn results(known: &Known) -> Result<Results, Failure> {
@@ -120,6 +122,12 @@ fn of_manifest(flat: &mut Flat, manifest: &Manifest) {
         if let Some(value) = value {
             flat.say(key, value);
         }
+    }
+    let companion = manifest.database.as_ref().and_then(Companion::read);
+    let unit = manifest.unit.as_deref().and_then(UnitName::parse);
+    if let (Some(companion), Some(unit)) = (companion, unit) {
+        let recipe = companion.recipe(&unit, manifest.id.as_str());
+        flat.say("database-recipe", recipe);
     }
     for (name, tally) in manifest.components.iter().take(64) {
         flat.say(

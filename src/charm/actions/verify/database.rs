@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::backup::Sealed;
 use crate::charm::{Charm, failure};
+use crate::synapse::data::Checked;
 use crate::synapse::{self, data};
 
 /// Looks into the database below an unpacked data directory, as the workload sees it.
-pub(super) async fn look(charm: &Charm, sealed: &Sealed, there: &str) -> Result<(), String> {
+pub(super) async fn look(charm: &Charm, sealed: &Sealed, there: &str) -> Result<Checked, String> {
     let path = format!("{there}/{}", synapse::below_data(synapse::DATABASE));
     let checked = data::check(&charm.client, &path).await;
     let checked = checked.map_err(|error| failure::chain(&error))?;
     let Some(listed) = sealed.database() else {
-        return Ok(());
+        return Ok(checked);
     };
     if checked.schema_version != listed.schema_version {
         return Err(format!(
@@ -20,7 +21,8 @@ pub(super) async fn look(charm: &Charm, sealed: &Sealed, there: &str) -> Result<
             checked.schema_version, listed.schema_version
         ));
     }
-    same_rows(&listed.rows, &checked.rows)
+    same_rows(&listed.rows, &checked.rows)?;
+    Ok(checked)
 }
 
 /// Whether there are as many rows as were counted when it was saved.

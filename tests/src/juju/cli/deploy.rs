@@ -10,11 +10,11 @@ use super::{Command, Usage, controller, inform};
 use crate::juju::charm::Charm;
 use crate::juju::controller::Deployment;
 use crate::juju::flags::{Flag, Kind};
-use crate::juju::integrator;
+use crate::juju::{integrator, postgresql};
 
 pub(super) const DEPLOY: Command = Command {
     name: "deploy",
-    usage: "deploy ./<file>.charm|s3-integrator [application] [--resource name=value] [--config key=value] [-n units] [--trust]",
+    usage: "deploy ./<file>.charm|s3-integrator|postgresql-k8s [application] [--resource name=value] [--config key=value] [-n units] [--trust]",
     flags: &[
         Flag {
             names: &["resource"],
@@ -110,8 +110,11 @@ fn deploy(mut arguments: Arguments) -> Result<u8> {
             (facts, Some(source.as_path()))
         }
         (false, "s3-integrator") => (integrator::charm(), None),
+        (false, postgresql::NAME) => (postgresql::charm(), None),
         (false, name) => {
-            bail!("charm {name:?} is not simulated: only s3-integrator and local charms are")
+            bail!(
+                "charm {name:?} is not simulated: only s3-integrator, postgresql-k8s and local charms are"
+            )
         }
     };
     let application = named.unwrap_or_else(|| facts.name.clone());
@@ -144,6 +147,7 @@ fn deploy(mut arguments: Arguments) -> Result<u8> {
     controller.deploy(Deployment {
         application: &application,
         source,
+        simulated: facts,
         settings,
         resources,
         trusted,

@@ -5,12 +5,13 @@ use anyhow::{Context as _, Result, bail};
 use super::arguments::Arguments;
 use super::{Command, Usage, controller, say, unit};
 use crate::juju::context::Run;
+use crate::juju::postgresql;
 
 pub(super) const LEVER: Command = Command {
     name: "lever",
     usage: "lever execute <task> | settle | hook <unit> <name> | notice <unit> <container> <key> | replace-pod <unit> | \
             revive-pod <unit> | restart-agent <unit> | stop-workload <unit> | kill-workload <unit> | lead <unit> | fail-flush <unit> <text> | \
-            address <unit> | dir <unit>",
+            rotate-database <unit> | address <unit> | dir <unit>",
     flags: &[],
     run: lever,
 };
@@ -73,6 +74,11 @@ fn lever(mut arguments: Arguments) -> Result<u8> {
                     unit.fail_flush = Some(text);
                 }
             })?;
+        }
+        // What a new password at PostgreSQL looks like to whoever reads the secret.
+        "rotate-database" => {
+            store.try_update(postgresql::rotate)?;
+            controller.settle()?;
         }
         "address" => say(&controller.site(&name)?.address()),
         "dir" => say(&store.unit_dir(&name).display().to_string()),

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::Controller;
 use crate::juju::charm::{Charm, Role};
 use crate::juju::context::{Flavour, Run, Status};
-use crate::juju::integrator;
 use crate::juju::launcher::Launcher as _;
 use crate::juju::model::{Application, End, Link, Model, Mount, Player, Unit, now};
 use crate::juju::site::Site;
@@ -20,8 +19,10 @@ use crate::juju::unit::UnitName;
 pub struct Deployment<'a> {
     /// The application's name.
     pub application: &'a str,
-    /// The charm, an archive or a directory; `None` for the simulated s3-integrator.
+    /// The charm, an archive or a directory; `None` for a simulated one.
     pub source: Option<&'a Path>,
+    /// What the simulated charm declares.
+    pub simulated: Charm,
     /// Settings.
     pub settings: BTreeMap<String, Value>,
     /// Resources.
@@ -40,11 +41,10 @@ impl Controller {
                 let url = format!("local:{}-0", charm.name);
                 (charm, Player::Charm, url)
             }
-            None => (
-                integrator::charm(),
-                Player::Integrator,
-                "ch:amd64/s3-integrator-41".to_owned(),
-            ),
+            None => {
+                let url = format!("ch:amd64/{}-41", what.simulated.name);
+                (what.simulated, Player::Integrator, url)
+            }
         };
         self.store.try_update(|model| {
             ensure!(

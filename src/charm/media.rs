@@ -1,0 +1,134 @@
+//! Whether the media on the data volume are those that the live database knows.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
+
+use super::Charm;
+use crate::archive::Sha256Hex;
+use crate::synapse::data::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
+use crate::synapse::{self, below_data};
+
+/// Where uploads lie below the data directory.
+const CONTENT: &str = "media/local_content";
+/// Names that are shown of each kind of finding.
+const SHOWN: usize = 20;
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+
+/// Reads every upload on the volume at `here`, and compares it with the database of the server that runs there.
+///
+/// `None` when there is no database on the volume.
+pub(super) async fn audit(charm: &Charm, here: &Path) -> Result<Option<MediaAudit>, AuditError> {
+    if !here.join(below_data(synapse::DATABASE)).exists() {
+        return Ok(None);
+    }
+    let audit = Audit::begin(&charm.client, synapse::DATABASE).await?;
+    let (feed, root) = (audit.feed(), here.to_owned());
+    let walking = spawn_blocking(move || walk(&root, &feed));
+    if let Ok(Err(error)) = walking.await {
+        // What could not be read is told as missing.
+        tracing::warn!(%error, "not all media could be read");
+    }
+    audit.finish().await.map(Some)
+}
+
+/// One line for an operator, and whether it is good news.
+pub(super) fn told(audit: &MediaAudit) -> (String, bool) {
+    let wrong = audit.wrong_size.count + audit.wrong_digest.count;
+    let good = audit.missing.count == 0 && wrong == 0;
+    let mut line = format!(
+        "{} of {} media of the database have their file",
+        audit.rows.saturating_sub(audit.missing.count),
+        audit.rows
+    );
+    for (what, findings) in [
+        ("missing", &audit.missing),
+        ("of another length", &audit.wrong_size),
+        ("of another content", &audit.wrong_digest),
+    ] {
+        if findings.count > 0 {
+            line = format!("{line}; {what}: {}", names(findings));
+        }
+    }
+    if audit.surplus.count > 0 {
+        line = format!("{line}; {} files belong to none", audit.surplus.count);
+    }
+    (line, good)
+}
+
+fn names(findings: &Findings) -> String {
+    let shown = &findings.names[..findings.names.len().min(SHOWN)];
+    let rest = findings.count.saturating_sub(shown.len() as u64);
+    match rest {
+        0 => shown.join(", "),
+        rest => format!("{} and {rest} more", shown.join(", ")),
+    }
+}
+
+fn walk(root: &Path, feed: &AuditFeed) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    let mut pending = vec![PathBuf::from(CONTENT)];
+    while let Some(path) = pending.pop() {
+        let here = root.join(&path);
+        let metadata = match fs::symlink_metadata(&here) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_dir() {
+            for entry in fs::read_dir(&here)? {
+                pending.push(path.join(entry?.file_name()));
+            }
+        } else if metadata.is_file() {
+            let (size, sha256) = digest(&here, &mut buffer)?;
+            let name = format!(
+                "{}/{}",
+                synapse::DATA.trim_start_matches('/'),
+                path.display()
+            );
+            feed.file(&name, size, Some(&sha256));
+        }
+    }
+    Ok(())
+}
+
+fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<(u64, Sha256Hex)> {
+    let (mut file, mut digest, mut size) = (File::open(path)?, Sha256::new(), 0);
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok((size, Sha256Hex::from_digest(&digest.finalize()))),
+            Ok(read) => {
+                digest.update(&buffer[..read]);
+                size += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_tells_what_is_missing_by_name_and_the_rest_by_number() {
+        let names = (0..30).map(|number| format!("m{number:02}")).collect();
+        let audit = MediaAudit {
+            rows: 100,
+            missing: Findings { count: 31, names },
+            ..MediaAudit::default()
+        };
+        let (line, good) = told(&audit);
+        assert!(!good);
+        assert!(
+            line.starts_with("69 of 100 media of the database have their file; missing: m00, ")
+        );
+        assert!(line.ends_with("m19 and 11 more"), "{line}");
+        assert!(told(&MediaAudit::default()).1);
+    }
+}
