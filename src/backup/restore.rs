@@ -127,6 +127,9 @@ pub enum RestoreError {
     /// The database in the backup is not as it should be.
     #[error("the database in the backup: {0}")]
     Database(String),
+    /// What was unpacked could not be looked into; that says nothing about the backup.
+    #[error("failed to look into what was unpacked: {0}")]
+    Unlooked(String),
     /// The service does not work on what the backup holds.
     #[error("the rehearsal failed: {0}")]
     Rehearsal(String),

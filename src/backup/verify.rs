@@ -42,7 +42,7 @@ impl Verification<'_> {
     pub async fn full(
         &self,
         sealed: &Sealed,
-        look: impl AsyncFnOnce(&str) -> Result<(), String>,
+        look: impl AsyncFnOnce(&str) -> Result<(), RestoreError>,
     ) -> Vec<RestoreError> {
         let mut findings = self.quick(sealed).await;
         self.monitor.enter(Phase::Verifying, sealed.content());
@@ -57,7 +57,7 @@ impl Verification<'_> {
     pub async fn rehearse(
         &self,
         sealed: Sealed,
-        start: impl AsyncFnOnce(&str) -> Result<(), String>,
+        start: impl AsyncFnOnce(&str) -> Result<(), RestoreError>,
     ) -> Vec<RestoreError> {
         let mut findings = self.quick(&sealed).await;
         if findings.is_empty() {
@@ -66,7 +66,7 @@ impl Verification<'_> {
                 Ok(_) => {
                     self.monitor.enter(Phase::Rehearsing, 0);
                     let started = start(&self.place.staged_in_workload()).await;
-                    findings.extend(started.err().map(RestoreError::Rehearsal));
+                    findings.extend(started.err());
                 }
                 Err(error) => findings.push(error),
             }
@@ -79,7 +79,7 @@ impl Verification<'_> {
         &self,
         sealed: &Sealed,
         findings: &mut Vec<RestoreError>,
-        look: impl AsyncFnOnce(&str) -> Result<(), String>,
+        look: impl AsyncFnOnce(&str) -> Result<(), RestoreError>,
     ) -> Result<(), RestoreError> {
         let unpacking = Unpacking {
             client: self.client,
@@ -134,8 +134,7 @@ impl Verification<'_> {
         }
         if unpacked {
             self.monitor.enter(Phase::LookingIn, 0);
-            let looked = look(&self.place.staged_in_workload()).await;
-            looked.map_err(RestoreError::Database)?;
+            look(&self.place.staged_in_workload()).await?;
         }
         Ok(())
     }

@@ -76,6 +76,30 @@ pub enum RehearsalError {
     Database(#[source] CheckError),
 }
 
+impl RehearsalError {
+    /// Whether this says something about the data, and not only about the container that the rehearsal was in.
+    pub fn is_about_the_data(&self) -> bool {
+        match self {
+            Self::Died(error) => ended_by_itself(error),
+            Self::Silent { source, .. } => match source {
+                AskError::Run(error) => ended_by_itself(error),
+                AskError::Answer(_) => true,
+            },
+            Self::NoDatabase | Self::Left(_) | Self::Database(CheckError::Damaged(_)) => true,
+            Self::Prepare(_)
+            | Self::Port(_)
+            | Self::Random(_)
+            | Self::Configuration(_)
+            | Self::Database(CheckError::Ask(_)) => false,
+        }
+    }
+}
+
+/// Whether a command came to its own end, which no signal was.
+fn ended_by_itself(error: &ExecError) -> bool {
+    matches!(error, ExecError::Exit { signal: None, .. })
+}
+
 /// Starts Synapse on a staged data directory, given by its absolute path in the workload, and stops it again.
 ///
 /// `deadline` is how long it may take until it answers, with the migration of an old database. It is killed when that

@@ -1,6 +1,7 @@
 //! `verify-backup`.
 
 mod database;
+mod rehearsal;
 
 use std::path::Path;
 
@@ -72,12 +73,18 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
         }
     };
 
-    let scratch = scratch(charm, level, &sealed).await?;
     let database: Scope = [Part::Database.to_string()].into_iter().collect();
     let held = sealed
         .places()
         .words()
         .contains(&Part::Database.to_string());
+    if level == Level::Rehearse && !held {
+        let cause = format!("{id} holds no SQLite database, so Synapse cannot be started on it");
+        let hint = "verify with level=full";
+        let failure = Failure::new(Kind::Operator, "part-absent", cause, hint);
+        return Err(failure.led_by(LEAD));
+    }
+    let scratch = scratch(charm, level, &sealed).await?;
     let (monitor, progress) = Monitor::new();
     let verification = Verification {
         client: &charm.client,
@@ -89,16 +96,29 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     };
     let mut found = None;
     let work = async {
-        let look = async |there: &str| {
-            let checked = database::look(charm, &sealed, there).await?;
-            found = Some(checked);
-            Ok(())
-        };
         match level {
             // One of the Python charm was read to open it, and without a database nothing of it is left to look into.
             Level::Full if old.is_some() && !held => Vec::new(),
             Level::Quick => verification.quick(&sealed).await,
-            Level::Full | Level::Rehearse => verification.full(&sealed, look).await,
+            Level::Full => {
+                let look = async |there: &str| {
+                    found = Some(database::look(charm, &sealed, there).await?);
+                    Ok(())
+                };
+                verification.full(&sealed, look).await
+            }
+            Level::Rehearse => {
+                let start = async |there: &str| {
+                    found = Some(rehearsal::start(charm, &sealed, there).await?);
+                    Ok(())
+                };
+                // What is staged is given away, and this one is asked afterwards.
+                let keys = (&catalogue, passphrases.as_slice());
+                match legacy::opened(charm, "verify", keys, &id, None).await {
+                    Ok(staged) => verification.rehearse(staged.sealed, start).await,
+                    Err(error) => vec![error],
+                }
+            }
         }
     };
     let findings = reported(charm, "verify", progress, work).await;
@@ -110,7 +130,8 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let mut results = results(&sealed, level, held);
     if let Some(old) = &old {
         results.extend(old.told(found.as_ref()));
-        results.insert("checked".to_owned(), old.checked(&sealed, found.is_some()));
+        let checked = old.checked(&sealed, found.is_some()) + rehearsed(level);
+        results.insert("checked".to_owned(), checked);
     }
     let mut tell = |key: &str, text: String| results.insert(key.to_owned(), text);
     tell("result", "correct".to_owned());
@@ -129,10 +150,11 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
 fn results(sealed: &Sealed, level: Level, database: bool) -> Results {
     let (volumes, members) = (volumes(sealed), sealed.members());
     let looked = if database { ", the database" } else { "" };
+    let started = rehearsed(level);
     let checked = match level {
         Level::Quick => format!("passphrase, sealed inventory, presence and size of {volumes}"),
         Level::Full | Level::Rehearse => format!(
-            "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories{looked}"
+            "passphrase, sealed inventory, seal of {volumes}, names, sizes and SHA-256 of {members} files and directories{looked}{started}"
         ),
     };
     Results::from([
@@ -141,6 +163,14 @@ fn results(sealed: &Sealed, level: Level, database: bool) -> Results {
         ("content".to_owned(), sealed.content().to_string()),
         ("files".to_owned(), members.to_string()),
     ])
+}
+
+/// What a rehearsal has shown besides.
+fn rehearsed(level: Level) -> &'static str {
+    match level {
+        Level::Rehearse => ", the start of Synapse on all of it",
+        Level::Quick | Level::Full => "",
+    }
 }
 
 /// Where something may be unpacked for a look, once there is room for it.

@@ -50,6 +50,7 @@ pub(super) fn sort(error: &RestoreError) -> Option<(Kind, &'static str, &'static
         | RestoreError::Unpack(_)
         | RestoreError::Unusable(_)
         | RestoreError::Stream(_)
+        | RestoreError::Unlooked(_)
         | RestoreError::Panicked => return None,
     })
 }

@@ -7,7 +7,8 @@ use harness::matrix::{self, picture};
 use sha2::{Digest, Sha256};
 use synapse_operator::archive::Sha256Hex;
 use synapse_operator::synapse::data::{
-    Audit, AuditError, AuditFeed, Findings, MediaAudit, snapshot,
+    Audit, AuditError, AuditFeed, Findings, MediaAudit, MediaId, MediaRows, put_media_rows,
+    snapshot,
 };
 
 use super::inhabited;
@@ -209,4 +210,111 @@ fn audit_that_fails_keeps_nobody_waiting_and_one_that_is_dropped_leaves_nothing_
             tokio::task::yield_now().await;
         }
     });
+}
+
+#[test]
+fn rows_of_a_medium_come_back_and_coming_back_twice_changes_nothing() {
+    let scene = inhabited();
+    scene.user("anna");
+    let anna = matrix::Homeserver::at(scene.pod.address())
+        .login("anna", "of a test")
+        .unwrap();
+    let media = anna.upload("sea.png", "image/png", &picture(1)).unwrap();
+    let other = anna.upload("lake.png", "image/png", &picture(2)).unwrap();
+    scene
+        .block_on(snapshot(&scene.client, "/data/copy.db"))
+        .unwrap();
+    scene.stop_synapse();
+    let database = "/data/homeserver.db";
+    let wanted = MediaId::parse(id(&media)).unwrap();
+    let put = || put_media_rows(&scene.client, "/data/copy.db", database, &wanted);
+    let rows = |table: &str| {
+        scene.sql(
+            database,
+            &format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5"),
+        )
+    };
+    let all = || {
+        [
+            rows("local_media_repository"),
+            rows("local_media_repository_thumbnails"),
+        ]
+    };
+    let before = all();
+
+    for table in [
+        "local_media_repository",
+        "local_media_repository_thumbnails",
+    ] {
+        scene.sql(
+            database,
+            &format!("DELETE FROM {table} WHERE media_id = '{}'", id(&media)),
+        );
+    }
+    assert!(all() != before);
+    let first = scene.block_on(put()).unwrap();
+    assert!(
+        first.known && !first.replaced && !first.quarantined && first.thumbnails > 0,
+        "{first:?}"
+    );
+    assert_eq!(all(), before);
+    let again = scene.block_on(put()).unwrap();
+    assert_eq!(
+        again,
+        MediaRows {
+            replaced: true,
+            ..first
+        }
+    );
+    assert_eq!(all(), before);
+    assert_eq!(scene.journal(), "write-ahead log");
+    scene.assert_alone();
+
+    // What has been locked away since stays so, and thumbnails that the backup has not are not there.
+    let more = format!(
+        "UPDATE local_media_repository SET quarantined_by = '@mod:demo.example', upload_name = 'other' WHERE media_id = '{0}'; \
+         INSERT INTO local_media_repository_thumbnails VALUES ('{0}', 1, 1, 'image/png', 'crop', 1)",
+        id(&media)
+    );
+    scene.sql(database, &more);
+    let quarantined = scene.block_on(put()).unwrap();
+    assert_eq!(
+        quarantined,
+        MediaRows {
+            quarantined: true,
+            ..again
+        }
+    );
+    let seen = scene.sql(
+        database,
+        "SELECT media_id, upload_name, quarantined_by FROM local_media_repository",
+    );
+    assert!(
+        seen.contains(&format!("{} sea.png @mod:demo.example", id(&media))),
+        "{seen}"
+    );
+    assert!(
+        seen.contains(&format!("{} lake.png None", id(&other))),
+        "{seen}"
+    );
+    assert_eq!(rows("local_media_repository_thumbnails"), before[1]);
+
+    // An older database has fewer columns; one that does not know the medium changes nothing.
+    scene.sql(
+        "/data/copy.db",
+        "ALTER TABLE local_media_repository DROP COLUMN safe_from_quarantine",
+    );
+    scene.block_on(put()).unwrap();
+    let before = all();
+    scene.sql("/data/copy.db", "DELETE FROM local_media_repository");
+    let unknown = scene.block_on(put()).unwrap();
+    assert!(!unknown.known);
+    assert_eq!(all(), before);
+
+    scene.workload("rm /data/copy.db");
+    let error = scene.block_on(put()).unwrap_err();
+    assert!(error.stderr().contains("No such file"), "{error}");
+    assert_eq!(all(), before);
+    scene.start_synapse();
+    assert_eq!(anna.download(&other).unwrap(), picture(2));
 }

@@ -2,26 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::backup::Sealed;
+use crate::backup::{RestoreError, Sealed};
 use crate::charm::{Charm, failure};
-use crate::synapse::data::Checked;
-use crate::synapse::{self, data};
+use crate::synapse;
+use crate::synapse::data::{self, CheckError, Checked};
 
 /// Looks into the database below an unpacked data directory, as the workload sees it.
-pub(super) async fn look(charm: &Charm, sealed: &Sealed, there: &str) -> Result<Checked, String> {
+pub(super) async fn look(
+    charm: &Charm,
+    sealed: &Sealed,
+    there: &str,
+) -> Result<Checked, RestoreError> {
     let path = format!("{there}/{}", synapse::below_data(synapse::DATABASE));
     let checked = data::check(&charm.client, &path).await;
-    let checked = checked.map_err(|error| failure::chain(&error))?;
+    let checked = checked.map_err(|error| match &error {
+        CheckError::Damaged(_) => RestoreError::Database(failure::chain(&error)),
+        CheckError::Ask(_) => RestoreError::Unlooked(failure::chain(&error)),
+    })?;
     let Some(listed) = sealed.database() else {
         return Ok(checked);
     };
     if checked.schema_version != listed.schema_version {
-        return Err(format!(
+        return Err(RestoreError::Database(format!(
             "it has schema {}, and had {} when it was saved",
             checked.schema_version, listed.schema_version
-        ));
+        )));
     }
-    same_rows(&listed.rows, &checked.rows)?;
+    same_rows(&listed.rows, &checked.rows).map_err(RestoreError::Database)?;
     Ok(checked)
 }
 
