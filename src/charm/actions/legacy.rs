@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Results;
 use crate::archive::ArchiveError;
 use crate::backup::{
-    self, BackupId, Catalogue, CatalogueError, Heritage, Monitor, Place, Restoration, RestoreError,
+    self, BackupId, Catalogue, CatalogueError, Heritage, Monitor, Restoration, RestoreError,
     Sealed, Use,
 };
 use crate::charm::Charm;
@@ -13,6 +13,7 @@ use crate::charm::failure::{Failure, Kind};
 use crate::charm::report::reported;
 use crate::openpgp::Passphrase;
 use crate::synapse::ServerName;
+use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{self, CheckError, Checked, Legacy, ProgramError};
 
 /// What the names in such an archive mean to us.
@@ -163,15 +164,20 @@ impl Old {
         format!("by the Python charm: {database}; neither configuration nor secrets")
     }
 
-    /// A server with SQLite would keep its database, which knows nothing of the backup's media.
-    pub(super) fn lacks_database(&self, sealed: &Sealed, place: &Place) -> Option<Failure> {
-        let all = sealed.scope() == sealed.places();
-        let live = data::database_size(&place.here).ok().flatten();
-        (all && !self.database && live.is_some()).then(|| {
-            let cause = "the backup holds no database, as of a server with PostgreSQL, and this server has SQLite";
-            let hint = "restore the database with the PostgreSQL charm and integrate it first, or take a part: components=media";
-            Failure::new(Kind::Operator, "database-kind", cause, hint)
-        })
+    /// A database of one kind is no substitute for one of the other; media and keys alone go with either.
+    pub(super) fn other_kind(&self, sealed: &Sealed, here: DatabaseKind) -> Option<Failure> {
+        let (cause, hint) = match (self.database, here) {
+            (false, DatabaseKind::Sqlite) if sealed.scope() == sealed.places() => (
+                "the backup holds no database, as of a server with PostgreSQL, and this server has SQLite",
+                "restore the database with the PostgreSQL charm and integrate it first, or take a part: components=media",
+            ),
+            (true, DatabaseKind::Postgres) if sealed.stages(DATABASE) => (
+                "the backup holds an SQLite database, and this server has PostgreSQL",
+                "restore it in an application without the relation database, or take a part: components=media",
+            ),
+            (true | false, DatabaseKind::Sqlite | DatabaseKind::Postgres) => return None,
+        };
+        Some(Failure::new(Kind::Operator, "database-kind", cause, hint))
     }
 }
 

@@ -103,9 +103,9 @@ pub(super) async fn check(
             .extend(database::other_kind(sealed, look.database.kind));
         if let Some(old) = &old {
             plan.line("made", old.plan());
-            let lacks = old.lacks_database(sealed, &place);
+            let other = old.other_kind(sealed, look.database.kind);
             look.findings
-                .extend(lacks.map(|failure| failure.led_by(RESTORE)));
+                .extend(other.map(|failure| failure.led_by(RESTORE)));
         }
         plan.needs(&sealed.needs(&place).map_err(failed)?);
         plan.swap(

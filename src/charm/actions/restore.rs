@@ -117,6 +117,10 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         ),
         ("seconds".to_owned(), seconds(started, now())),
     ]);
+    if let (Some(old), Some(seen)) = (&old, seen) {
+        results.extend(old.told(checked.as_ref()));
+        results.insert("checked".to_owned(), seen);
+    }
     if !odd.is_empty() {
         results.insert("warnings".to_owned(), odd.join("\n"));
     }
@@ -131,10 +135,6 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         && let Some(told) = media(charm, &ready.volume).await
     {
         results.insert("media".to_owned(), told);
-    }
-    if let (Some(old), Some(seen)) = (&old, seen) {
-        results.extend(old.told(checked.as_ref()));
-        results.insert("checked".to_owned(), seen);
     }
     if !forced.is_empty() {
         results.insert("overridden".to_owned(), forced.join("\n"));

@@ -61,7 +61,10 @@ fn rotated_backups_open_with_the_current_passphrase_alone_and_restore() {
     let picture: Vec<u8> = (0..18_000_000_u32)
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
-    scene.diary.post("whale.png", &picture).unwrap();
+    let session = scene.diary.session();
+    session
+        .upload("whales", "application/octet-stream", &picture)
+        .unwrap();
     let id = scene.create();
     let legacy = "backup-20240229010203000004";
     let locked = "backup-20240229010203000005";

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::charm::{ActionSpec, Charm, Endpoint, Role};
-use super::context::{Bag, Run, Status};
+use super::context::{Bag, Status};
 use super::model::{Model, Player, Task, TaskStatus, UserSecret, now};
 use crate::postgres::{Admin, PORT};
 
@@ -157,6 +157,7 @@ fn give(model: &mut Model, id: i64, to: &str, database: &str, secret: bool) -> R
                 .map(|(key, value)| (key.to_owned(), STANDARD.encode(value)))
                 .into(),
             granted: [to.to_owned()].into(),
+            ..UserSecret::default()
         });
         bag.insert(
             "secret-user".to_owned(),
@@ -215,21 +216,10 @@ pub fn rotate(model: &mut Model) -> Result<()> {
         secret
             .content
             .insert("password".to_owned(), STANDARD.encode(password));
-        told.push((secret.id.clone(), secret.granted.clone()));
+        told.push(secret.id.clone());
     }
-    for (id, granted) in told {
-        let readers = model.charm_units().into_iter();
-        let readers: Vec<_> = readers
-            .filter(|unit| granted.contains(unit.application()))
-            .collect();
-        for reader in readers {
-            let run = Run::Secret {
-                name: "secret-changed".to_owned(),
-                secret: id.clone(),
-                label: String::new(),
-            };
-            model.queue(&reader, run);
-        }
+    for id in told {
+        model.tell_of_secret(&id);
     }
     Ok(())
 }
