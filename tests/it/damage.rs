@@ -1,6 +1,6 @@
 //! A backup that is damaged in the bucket: found by a verification, refused by a restore, and the server is untouched.
 //!
-//! Here four of the 64 places in each object, beside its head and its end; `make soak` flips a byte in all of them.
+//! Here a byte is flipped in the head, the middle and the end of each object; `make soak` flips one in all of 64 places.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -19,7 +19,7 @@ fn suffer(wanted: impl Fn(&Damaged) -> bool) {
     has_several_volumes(&scene, id);
     is_good_in_every_way(&scene, id);
     let began = Instant::now();
-    let mut damages = Damaged::all(&scene, id, 16).unwrap();
+    let mut damages = Damaged::all(&scene, id, 32).unwrap();
     damages.retain(wanted);
     let mut failed = Vec::new();
     for damaged in &damages {
@@ -99,7 +99,7 @@ fn list(scene: &Scene) -> Vec<String> {
 fn has_several_volumes(scene: &Scene, id: &str) {
     let names = names(&scene.shelf().join(id));
     let volumes = names.iter().filter(|name| name.starts_with("volume-"));
-    assert!(volumes.count() >= 4, "{names:?}");
+    assert!(volumes.count() >= 3, "{names:?}");
 }
 
 /// A whole backup passes at every level, and nothing is changed by that.

@@ -15,6 +15,7 @@ mod kills;
 mod lease;
 mod legacy;
 mod listing;
+mod load;
 mod openpgp;
 mod ordeal;
 mod passphrases;

@@ -198,10 +198,7 @@ fn media_and_database_come_back_by_the_recipe_of_the_backup() {
             false => typed(&world, line),
             true => {
                 let listed = juju(&world, &["run", "postgresql-k8s/leader", "list-backups"]);
-                let newest = listed
-                    .lines()
-                    .filter(|line| line.contains("finished"))
-                    .next_back();
+                let newest = listed.lines().rfind(|line| line.contains("finished"));
                 let newest = newest.unwrap().split_whitespace().next().unwrap();
                 let newest = format!("backup-id={newest}");
                 juju(

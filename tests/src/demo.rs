@@ -44,6 +44,7 @@ impl<'a> Story<'a> {
         let homeserver = self.world.homeserver(UNIT)?;
         let (diary, id) = self.begin(&homeserver)?;
         self.verify(&id)?;
+        self.show(&id)?;
         self.look_into_the_bucket(&id)?;
         self.recover_by_hand(&id)?;
         self.lose_everything(&homeserver, &diary)?;
@@ -156,6 +157,17 @@ impl<'a> Story<'a> {
         let answer = self.juju(&["run", "synapse/leader", "verify-backup", &backup])?;
         expect(&answer, "level: full")?;
         expect(&answer, "result: correct")
+    }
+
+    fn show(&self, id: &str) -> Result<()> {
+        self.head("All that is known of it, and what is in it");
+        let backup = format!("backup-id={id}");
+        let words = ["run", "synapse/leader", "show-backup", &backup];
+        let answer = self.juju(&words)?;
+        expect(&answer, "finished")?;
+        expect(&answer, "last-proven")?;
+        let answer = self.juju(&[&words[..], &["contents=true", "match=media"]].concat())?;
+        expect(&answer, "media/local_content/")
     }
 
     fn look_into_the_bucket(&self, id: &str) -> Result<()> {

@@ -118,6 +118,16 @@ impl Session {
         &self.token
     }
 
+    /// As an administrator, lets a user send as fast as it can.
+    pub fn unleash(&self, user_id: &str) -> Result<()> {
+        let path = format!(
+            "/_synapse/admin/v1/users/{}/override_ratelimit",
+            escape(user_id)
+        );
+        let limits = json!({ "messages_per_second": 0, "burst_count": 0 });
+        self.post(&path, &limits).map(drop)
+    }
+
     /// Makes a private room and returns its id.
     pub fn create_room(&self, name: &str) -> Result<String> {
         let answer = self.post(

@@ -58,7 +58,8 @@ impl Damaged {
         let mut all = Vec::new();
         for (at, object) in objects.iter().enumerate() {
             let sibling = objects[(at + 1) % objects.len()].clone();
-            let flipped = (0..PLACES).step_by(every.max(1)).map(Damage::FlippedAt);
+            let places = (0..PLACES).step_by(every.max(1)).skip(1);
+            let flipped = places.map(Damage::FlippedAt);
             let others = [
                 Damage::FlippedLast,
                 Damage::Halved,
@@ -70,8 +71,12 @@ impl Damaged {
                 Damage::Sibling(sibling),
                 Damage::Swapped,
             ];
-            let heads = HEAD.map(Damage::Flipped);
-            let kinds = heads.into_iter().chain(flipped).chain(others);
+            let heads: &[usize] = match object.as_str() {
+                MANIFEST => &HEAD[..1],
+                _ => &HEAD,
+            };
+            let heads = heads.iter().copied().map(Damage::Flipped);
+            let kinds = heads.chain(flipped).chain(others);
             all.extend(kinds.map(|damage| Self {
                 object: object.clone(),
                 damage,
@@ -106,13 +111,19 @@ impl Damaged {
             scene.lay_down(&elsewhere, Some(&whole))?;
         }
         scene.lay_down(&path, damaged.as_deref())?;
+        let at_once = self.is_seen_at_once(damaged.as_deref(), &whole);
+        let told = self.is_refused(scene, id, at_once);
+        scene.lay_down(&path, Some(&whole))?;
+        scene.lay_down(&elsewhere, None)?;
+        told
+    }
 
+    fn is_refused(&self, scene: &Scene, id: &str, at_once: bool) -> Result<String> {
         let before = scene.footprint()?;
         let backup = format!("backup-id={id}");
-        let quick = ["verify-backup", &backup, "level=quick"];
-        let quick = scene.world.act(UNIT, &quick)?;
-        if self.is_seen_at_once(damaged.as_deref(), &whole) {
-            self.is_named(&quick)?;
+        if at_once {
+            let quick = ["verify-backup", &backup, "level=quick"];
+            self.is_named(&scene.world.act(UNIT, &quick)?)?;
         }
         let verified = scene.world.act(UNIT, &["verify-backup", &backup])?;
         let code = self.is_named(&verified)?;
@@ -120,11 +131,6 @@ impl Damaged {
         self.is_named(&restored)?;
         let after = scene.footprint()?;
         ensure!(after == before, "something was changed: {restored:?}");
-
-        scene.lay_down(&path, Some(&whole))?;
-        if self.damage == Damage::Renamed {
-            scene.lay_down(&elsewhere, None)?;
-        }
         Ok(format!("{} [{code}]", verified.message))
     }
 
@@ -164,7 +170,7 @@ impl Damaged {
             volume => volume,
         };
         ensure!(
-            !code.is_empty() && ended.message.contains(name),
+            !code.is_empty() && ended.message.to_lowercase().contains(name),
             "{name} is not named: {ended:?}"
         );
         Ok(code.to_owned())

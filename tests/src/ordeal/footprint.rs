@@ -25,8 +25,11 @@ impl Scene {
     pub(super) fn footprint(&self) -> Result<Footprint> {
         let mut files = BTreeMap::new();
         collect(&self.world.data(UNIT)?, &mut files)?;
-        // Made by the first restore, and kept.
-        files.retain(|path, _| !path.ends_with("/.synapse-operator"));
+        // Made by the first restore, and kept; and volumes that were whole, for the next restore.
+        let kept = |path: &str| {
+            path.ends_with("/.synapse-operator") || path.contains("/.synapse-operator/staging")
+        };
+        files.retain(|path, _| !kept(path));
         Ok(Footprint {
             synapse: self.world.synapse(UNIT)?,
             files,

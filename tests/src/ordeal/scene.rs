@@ -63,12 +63,12 @@ struct Side {
 impl Scene {
     /// Deploys it and lets it become what it is.
     pub fn deploy() -> Result<Self> {
-        Self::on(World::new()?, None, &[])
+        Self::on(World::new()?, None, None)
     }
 
-    /// The same with backups of several volumes, the media in two of them.
+    /// The same with backups of three volumes, the media in two of them.
     pub fn deploy_with_small_volumes() -> Result<Self> {
-        Self::on(World::new()?, None, &["backup_volume_size=1MiB"])
+        Self::on(World::new()?, None, Some("backup_volume_size=3MiB"))
     }
 
     /// The same on a volume that can be filled up; `None` for an ordinary user, who can make none.
@@ -76,14 +76,14 @@ impl Scene {
         let world = World::new()?;
         let data = world.directory_of_model().join("units/synapse-0/data");
         match SmallVolume::mount(&data, "a restore on a volume that is really full")? {
-            Some(small) => Self::on(world, Some(small), &[]).map(Some),
+            Some(small) => Self::on(world, Some(small), None).map(Some),
             None => world.finish().map(|()| None),
         }
     }
 
-    fn on(world: World, small: Option<SmallVolume>, options: &[&str]) -> Result<Self> {
+    fn on(world: World, small: Option<SmallVolume>, small_volumes: Option<&str>) -> Result<Self> {
         let (homeserver, mut diary) = Story::inhabited(&world)?;
-        for option in options {
+        if let Some(option) = small_volumes {
             world.juju(&["config", "synapse", option])?.success()?;
         }
         diary.open_room("Travel")?;
@@ -91,7 +91,11 @@ impl Scene {
         diary.post("sea.png", &picture(1))?;
         // Enough that a volume can be stopped in its middle.
         let session = diary.session();
-        session.upload("large.bin", "application/octet-stream", &vec![7; 1 << 20])?;
+        let large = if small_volumes.is_some() { 4 } else { 1 };
+        for number in 0..large {
+            let content = vec![7 + number; 1 << 20];
+            session.upload("large.bin", "application/octet-stream", &content)?;
+        }
         let before = Side::save(&world, &diary)?;
 
         diary.write("after")?;

@@ -15,8 +15,8 @@ use crate::pod::Process;
 const SOON: Duration = Duration::from_secs(20);
 
 impl World {
-    /// Kills the `tar` in a unit's workload, which may be about to begin.
-    pub fn kill_tar(&self, unit: &str) -> Result<()> {
+    /// The `tar` in a unit's workload, which may be about to begin.
+    pub fn tar(&self, unit: &str) -> Result<Process> {
         let workload = self.workload(unit)?;
         let tar = Deadline::after(SOON).wait_for("tar to run", || {
             let found = processes_in(workload, |line| line.split('\0').next() == Some("tar"))?;
@@ -25,7 +25,12 @@ impl World {
                 _ => Look::NotYet(format!("{} of them", found.len())),
             })
         })?;
-        end(Process::of(tar)?)
+        Process::of(tar)
+    }
+
+    /// Kills the `tar` in a unit's workload, which may be about to begin.
+    pub fn kill_tar(&self, unit: &str) -> Result<()> {
+        end(self.tar(unit)?)
     }
 
     /// Kills the Synapse that runs in a unit's workload, if one does; tells whether one did. Pebble starts it again.
