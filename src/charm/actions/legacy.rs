@@ -197,13 +197,23 @@ async fn fit(charm: &Charm, data: &str, ours: &str, there: bool) -> Result<Optio
         let version = program.version.to_string();
         return Err(Unfit::Schema { schema, version });
     }
-    match &checked.server_name {
-        Some(theirs) if theirs.as_str() != ours && ours != UNKNOWN => Err(Unfit::Server {
+    match another(ours, &checked) {
+        Some(theirs) => Err(Unfit::Server {
             theirs: theirs.to_string(),
             ours: ours.to_owned(),
         }),
-        Some(_) | None => Ok(Some(checked)),
+        None => Ok(Some(checked)),
     }
+}
+
+/// Whose database it is, when it is not that of the server whose signing key lies beside it.
+pub(super) fn other_server<'a>(sealed: &Sealed, checked: &'a Checked) -> Option<&'a ServerName> {
+    another(sealed.server_name(), checked)
+}
+
+fn another<'a>(ours: &str, checked: &'a Checked) -> Option<&'a ServerName> {
+    let theirs = checked.server_name.as_ref();
+    theirs.filter(|theirs| theirs.as_str() != ours && ours != UNKNOWN)
 }
 
 /// Restores such a backup, if its database can be used; gives what was found of it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::legacy;
 use crate::backup::{RestoreError, Sealed};
 use crate::charm::{Charm, failure};
 use crate::synapse;
@@ -20,7 +21,13 @@ pub(super) async fn look(
         CheckError::Ask(_) => RestoreError::Unlooked(failure::chain(&error)),
     })?;
     let Some(listed) = sealed.database() else {
-        return Ok(checked);
+        return match legacy::other_server(sealed, &checked) {
+            None => Ok(checked),
+            Some(theirs) => Err(RestoreError::Database(format!(
+                "it is of the server {theirs}, and the signing key beside it of {}",
+                sealed.server_name()
+            ))),
+        };
     };
     if checked.schema_version != listed.schema_version {
         return Err(RestoreError::Database(format!(
