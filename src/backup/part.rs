@@ -77,7 +77,8 @@ pub(super) async fn wanted(
         scope,
         staged,
         volumes: volumes
-            .filter_map(|(volume, needed)| needed.then(|| volume.clone()))
+            .filter(|(_, needed)| *needed)
+            .map(|(volume, _)| volume.clone())
             .collect(),
         members,
         taken,

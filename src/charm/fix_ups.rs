@@ -12,7 +12,7 @@ use super::swaps::parts;
 use super::{Charm, failure};
 use crate::backup::Swapped;
 use crate::synapse::config::{old_signing_keys_of, server_name_of, with_old_signing_keys};
-use crate::synapse::data::Part;
+use crate::synapse::data::{MediaId, Part};
 use crate::synapse::signing_keys::{VerifyKey, clashes, retire, verify_keys};
 use crate::synapse::{self, ServerName, below_data, data};
 
@@ -28,7 +28,42 @@ pub(super) async fn fix_up(charm: &Charm, swapped: &Swapped) -> Result<Vec<Strin
     if parts.contains(&Part::Keys) || parts.contains(&Part::Config) {
         lines.extend(retire_signing_key(swapped)?);
     }
+    for part in &parts {
+        if let Part::MediaId(id) = part {
+            lines.extend(medium(charm, swapped, id).await?);
+        }
+    }
     Ok(lines)
+}
+
+/// Puts what the database in the backup knows of one medium into the live one: its row, and those of its thumbnails.
+///
+/// On the way back there is no such database, and the rows stay as they are.
+async fn medium(charm: &Charm, swapped: &Swapped, id: &MediaId) -> Result<Option<String>, String> {
+    let name = below_data(synapse::DATABASE);
+    if !swapped.staged.join(name).exists() {
+        return Ok(None);
+    }
+    let below = swapped.staged.strip_prefix(&swapped.live);
+    let below = below.map_err(|error| error.to_string())?;
+    let from = format!("{}/{}/{name}", synapse::DATA, below.display());
+    let put = data::put_media_rows(&charm.client, &from, synapse::DATABASE, id).await;
+    let put = put.map_err(|error| failure::chain(&error))?;
+    Ok(Some(match put.known {
+        false => format!("the database in the backup does not know {id}: its rows were left alone"),
+        true => {
+            let row = if put.replaced { "replaced" } else { "put in" };
+            let quarantined = if put.quarantined {
+                ", in quarantine"
+            } else {
+                ""
+            };
+            format!(
+                "row of {id} {row} with those of {} thumbnails{quarantined}",
+                put.thumbnails
+            )
+        }
+    }))
 }
 
 /// Goes on publishing the public half of a signing key that was replaced by another one.

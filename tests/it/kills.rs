@@ -51,15 +51,24 @@ impl Scene {
         results["backup-id"].as_str().unwrap().to_owned()
     }
 
-    /// The finished backups; what a run left is listed too, and is none.
-    fn listed(&self) -> Vec<String> {
+    /// Each backup that is listed, and how it stands.
+    fn listed(&self) -> Vec<(String, String)> {
         let listed = self.world.act(UNIT, &["list-backups"]).unwrap();
         let results = listed.success().unwrap();
         let rows: Value = serde_json::from_str(results["backups-json"].as_str().unwrap()).unwrap();
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
         let rows = rows.as_array().unwrap().iter();
-        rows.filter(|row| row["state"].as_str().unwrap().starts_with("finished"))
-            .map(|row| row["backup-id"].as_str().unwrap().to_owned())
+        rows.map(|row| (text(row, "backup-id"), text(row, "state")))
             .collect()
+    }
+
+    /// What is listed is one backup that seems to be at work: nobody knows yet that its process was killed.
+    fn is_at_work(&self) {
+        let listed = self.listed();
+        let [(_, state)] = &listed[..] else {
+            panic!("{listed:?}");
+        };
+        assert!(state.starts_with("in progress (synapse/0 "), "{listed:?}");
     }
 
     /// Starts an action, and kills it when the store has seen the call at which it now stands still.
@@ -119,21 +128,21 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     stall(Operation::UploadPart);
     scene.kill_at(&["create-backup"], Operation::UploadPart, 1);
     scene.untouched();
-    assert_eq!(scene.listed(), [""; 0]);
+    scene.is_at_work();
 
-    // All is in the bucket but the commit; the lease, which is such an object too, came before.
-    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(1);
+    // All is in the bucket but the commit; the lease and the run's log, which are such objects too, came before.
+    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(2);
     scene.store().order(commit.always());
-    scene.kill_at(&["create-backup"], Operation::PutObject, 2);
+    scene.kill_at(&["create-backup"], Operation::PutObject, 3);
     scene.untouched();
-    assert_eq!(scene.listed(), [""; 0]);
+    scene.is_at_work();
     let objects = scene.world.store().objects().unwrap();
     let left: Vec<&str> = objects
         .iter()
         .filter_map(|(key, _)| key.split('/').nth(1))
         .collect();
     // And the lease of the killed one, which its own unit takes over.
-    assert_eq!(objects.len(), 3, "{objects:?}");
+    assert_eq!(objects.len(), 4, "{objects:?}");
     let restore = ["restore-backup", &format!("backup-id={}", left[0])];
     let refused = scene.world.act(UNIT, &restore).unwrap().failure().unwrap();
     assert_eq!(
@@ -143,7 +152,7 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     );
     let delete = ["delete-backup", &format!("backup-id={}", left[0])];
     let deleted = scene.world.act(UNIT, &delete).unwrap().success().unwrap();
-    assert_eq!(deleted["objects"], "2");
+    assert_eq!(deleted["objects"], "3");
     assert!(
         deleted["note"]
             .as_str()
@@ -153,7 +162,7 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     );
 
     let id = scene.create();
-    assert_eq!(scene.listed(), [id]);
+    assert_eq!(scene.listed(), [(id, "finished".to_owned())]);
     assert_eq!(
         scene.private(),
         [""; 0],
@@ -214,14 +223,11 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
             failed.message,
             failed.result("error-code")
         );
-        // A lease that the store does not let us give back ends by itself.
+        // A lease that the store does not let us give back ends by itself, and a run that failed leaves word.
         let mut left = scene.world.store().objects().unwrap();
-        // And a run that fails says why.
-        let told = ["/lease.json", "/failed.json", "/run.log"];
-        let kept_log = format!("/{kept}/run.log");
-        left.retain(|(key, _)| {
-            key.ends_with(&kept_log) || told.iter().all(|name| !key.ends_with(name))
-        });
+        let words = ["/lease.json", "/failed.json", "/run.log"];
+        let is_word = |key: &str| words.iter().any(|word| key.ends_with(word));
+        left.retain(|(key, _)| key.contains(&kept) || !is_word(key));
         assert_eq!(left, objects, "{what}");
         assert_eq!(scene.store().open_uploads(), 0, "{what}");
         assert_eq!(scene.private(), [""; 0], "{what}");
@@ -311,6 +317,12 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     volume cut at its first byte:
       Error Restoring Backup. Failed to download <kept>/volume-0001.tar.gpg: connection to <store> broke while trying to read <kept>/volume-0001.tar.gpg: error reading a body from connection: end of file before message length reached. Check the network and the store, then try again. Nothing was changed, and Synapse was not stopped. [store-failed]
     ");
-    assert_eq!(scene.listed(), [kept]);
+    let mut listed = scene.listed();
+    listed.retain(|(_, state)| state == "finished");
+    assert_eq!(listed, [(kept, "finished".to_owned())]);
+    let mut failed = scene.listed();
+    failed.retain(|(_, state)| state.starts_with("failed: "));
+    // Of one run the store took no word either.
+    assert_eq!(failed.len(), 6, "{failed:?}");
     scene.world.finish().unwrap();
 }

@@ -24,7 +24,7 @@ fn known(manifest: Option<serde_json::Value>, standing: Standing) -> Known {
     };
     let proven = manifest
         .is_some()
-        .then(|| Proven::Broken(proof.level, proof.at));
+        .then_some(Proven::Broken(proof.level, proof.at));
     let listed = Listed {
         id,
         standing,
