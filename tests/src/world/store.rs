@@ -10,7 +10,7 @@ use crate::s3::{Options, Server, Versitygw};
 #[derive(Debug)]
 pub enum Store {
     /// The one in this process, which needs no installing and takes faults.
-    Embedded(Server),
+    Embedded(Box<Server>),
     /// versitygw, a server that others wrote.
     Versitygw(Versitygw),
 }
@@ -28,7 +28,7 @@ impl Store {
             directory,
             ..options
         };
-        Ok(Self::Embedded(Server::start(options)?))
+        Ok(Self::Embedded(Box::new(Server::start(options)?)))
     }
 
     /// The server in this process, which takes faults.
