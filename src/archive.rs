@@ -9,7 +9,7 @@
 //! Archives that the Python charm left in the bucket are read in a [`Dialect`] of their own: the same rules, but a name may
 //! begin with the slash that `tar --absolute-names` leaves there.
 //!
-//! The bytes go through unchanged; [`cut`] only ends one archive and begins the next between two members. The room never
+//! The bytes go through unchanged; [`cut()`] only ends one archive and begins the next between two members. The room never
 //! touches a file system.
 
 mod cut;

@@ -139,7 +139,9 @@ impl Selection {
 
     /// Whether all local media is taken.
     pub(super) fn has_media(&self) -> bool {
-        self.parts.contains(&Part::Media)
+        // Which uploads a pattern leaves out is known only when each is met.
+        let whole = |pattern: &Pattern| !pattern.as_str().starts_with("media/local_content");
+        self.parts.contains(&Part::Media) && self.exclude.iter().all(whole)
     }
 
     /// The patterns as `tar` takes them, for members that begin with `base`.
