@@ -18,6 +18,7 @@ mod listing;
 mod load;
 mod openpgp;
 mod ordeal;
+mod parts;
 mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;

@@ -125,9 +125,11 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
         results.insert("warnings".to_owned(), odd.join("\n"));
     }
     let swapped = parts(&scope);
-    let compared = [Part::Database, Part::Media]
-        .iter()
-        .any(|part| swapped.contains(part));
+    let concerned = |part: &Part| match part {
+        Part::Database | Part::Media | Part::MediaId(_) => true,
+        Part::Keys | Part::Config | Part::RemoteMedia | Part::Extra(_) => false,
+    };
+    let compared = swapped.iter().any(concerned);
     // What may lie on the volume beside PostgreSQL is not the database of this server.
     let here = ready.database.kind == DatabaseKind::Sqlite;
     if compared

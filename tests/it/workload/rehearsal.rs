@@ -205,7 +205,7 @@ fn rehearsal_that_takes_too_long_or_is_dropped_leaves_nothing_running() {
     let name = ServerName::parse("demo.example").unwrap();
     scene.block_on(async {
         let rehearsal = rehearse(&scene.client, STAGED, &name, LIMIT);
-        let dropped = tokio::time::timeout(Duration::from_millis(1500), rehearsal);
+        let dropped = tokio::time::timeout(Duration::from_millis(300), rehearsal);
         assert!(dropped.await.is_err(), "it was quicker than this");
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         let there =
