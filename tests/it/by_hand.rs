@@ -16,6 +16,7 @@ use harness::matrix::{Diary, Homeserver, picture};
 use harness::parts;
 use harness::pod::{Pod, WORKLOAD_ID};
 use harness::world::World;
+use synapse_operator::pebble::{Client, Layer, Service};
 
 use page::Page;
 
@@ -121,20 +122,25 @@ fn start_synapse(world: &World, data: &Path) -> (Pod, Homeserver) {
     fs::remove_dir(&there).unwrap();
     fs::rename(data, &there).unwrap();
     pod.start_workload().unwrap();
-    let layer = "\
-services:
-  synapse:
-    override: replace
-    command: python3 -m synapse.app.homeserver --config-path /data/homeserver.yaml
-    working-dir: /data
-    user-id: 991
-    group-id: 991
-";
-    let file = pod.workload_host_path(Path::new("/tmp/layer.yaml"));
-    fs::write(file, layer).unwrap();
-    let start = "/charm/bin/pebble add hand /tmp/layer.yaml && /charm/bin/pebble start synapse";
-    let started = pod.workload_command(&["sh", "-c", start]).output().unwrap();
-    assert!(started.status.success(), "{started:?}");
+    let command = "python3 -m synapse.app.homeserver --config-path /data/homeserver.yaml";
+    let service = Service {
+        command: Some(command.to_owned()),
+        user_id: Some(991),
+        group_id: Some(991),
+        ..Service::default()
+    };
+    let layer = Layer {
+        services: [("synapse".to_owned(), service)].into(),
+        ..Layer::default()
+    };
+    let socket = pod.host_path(Path::new("/charm/containers/synapse/pebble.socket"));
+    let client = Client::new(socket);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        client.add_layer("hand", &layer).await.unwrap();
+        let patience = Duration::from_secs(60);
+        client.start(&["synapse"], patience).await.unwrap();
+    });
     let homeserver = Homeserver::at(pod.address());
     homeserver.wait_healthy(Duration::from_secs(60)).unwrap();
     (pod, homeserver)

@@ -302,7 +302,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       create-backup     Missing backup_passphrase config option. The passphrase contains a carriage return, which gpg would make part of it: save it with Unix line ends. Set one line: juju config synapse backup_passphrase=<passphrase>. [passphrase-missing]
     wrong passphrase
       status            active: Backup: <kept> opens with none of the passphrases: set backup_old_passphrases
-      restore-backup    Error Restoring Backup. Failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Add the passphrase that the backup was made with to backup_old_passphrases. Nothing was changed, and Synapse was not stopped. [decryption-failed]
+      restore-backup    Error Restoring Backup. <kept>/inventory.json.gpg cannot be used: failed to decrypt: the passphrase is wrong, or the start of the message is damaged. Add the passphrase that the backup was made with to backup_old_passphrases. Nothing was changed, and Synapse was not stopped. [decryption-failed]
     backup-id=backup-20260101000000000001
       restore-backup    backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id backup-20260101000000000001 does not exist. list-backups shows which exist. [backup-not-found]

@@ -61,14 +61,11 @@ fn second_unit_is_told_who_works_and_the_lease_of_the_dead_ends_by_itself() {
             assert!(refused.message.contains(told), "{}", refused.message);
         }
     }
-    assert_eq!(
-        world
-            .act(SECOND, &["list-backups"])
-            .unwrap()
-            .success()
-            .unwrap()["count"],
-        "1"
-    );
+    let listed = world.act(SECOND, &["list-backups"]).unwrap();
+    let listed = listed.success().unwrap();
+    assert_eq!(listed["count"], "2");
+    let table = listed["formatted"].as_str().unwrap();
+    assert!(table.contains("| in progress (synapse/0 since "), "{table}");
 
     // Its time is over: nobody has to remove it.
     let lease = world.store().bucket().join("demo.example/lease.json");
