@@ -36,7 +36,8 @@ mod verify;
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
 pub use contents::{Page, Pattern, Question, contents};
 pub use create::{
-    CreateError, Created, Creation, Findings, Group, Origin, Source, SourceRoot, Watcher, create,
+    CreateError, Created, Creation, Findings, Group, MORE, Origin, Source, SourceRoot, Watcher,
+    create,
 };
 pub use format::{
     Database, FormatError, Manifest, Media, MediaFindings, Snapshot, State, Tally, Volume,

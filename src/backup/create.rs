@@ -4,6 +4,8 @@ mod archives;
 mod tar_command;
 mod volumes;
 
+pub use tar_command::MORE;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;

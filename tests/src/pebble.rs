@@ -21,6 +21,7 @@ mod answers;
 mod change;
 mod changes;
 mod checks;
+mod command;
 mod daemon;
 mod duration;
 mod environment;

@@ -10,6 +10,11 @@ const DEADLINE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long `tar` may take to end after its last byte.
 pub(super) const ENDING: Duration = Duration::from_secs(60);
 
+/// A report of this length may have lost its beginning.
+const LONG: usize = 4096;
+/// Stands for what a report has lost.
+pub const MORE: &str = "more files, whose names were not kept";
+
 /// What `tar` says, with exit code 1, of files that others change while it reads them.
 const DIFFERENCES: [&str; 4] = [
     "file changed as we read it",
@@ -61,11 +66,16 @@ pub(super) fn verdict(ended: Result<Exited, ExecError>) -> Result<Vec<String>, E
     else {
         return Err(error);
     };
-    let lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+    // Only the end of a long report is kept, and it may begin within a line.
+    if stderr.len() >= LONG && !stderr.starts_with("tar: ") {
+        MORE.clone_into(&mut lines[0]);
+    }
     let harmless = |line: &String| {
-        DIFFERENCES
-            .iter()
-            .any(|difference| line.contains(difference))
+        line == MORE
+            || DIFFERENCES
+                .iter()
+                .any(|difference| line.contains(difference))
     };
     if lines.is_empty() || !lines.iter().all(harmless) {
         return Err(error);
@@ -92,6 +102,19 @@ mod tests {
     fn files_that_change_while_they_are_read_are_warnings() {
         let changed = "tar: data/media/local_content/x: file changed as we read it";
         assert_eq!(verdict(exit(1, changed)).unwrap(), [changed]);
+    }
+
+    #[test]
+    fn long_report_that_has_lost_its_beginning_is_one_of_warnings_too() {
+        let line = "tar: data/media/local_content/x: file changed as we read it\n";
+        let long = format!(
+            "edia/y: file changed{}",
+            "\n".to_owned() + &line.repeat(100)
+        );
+        let told = verdict(exit(1, &long)).unwrap();
+        assert_eq!((told[0].as_str(), told.len()), (MORE, 101));
+        let bad = long.replacen("file changed as", "Cannot read as", 1);
+        assert!(verdict(exit(1, &bad)).is_err());
     }
 
     #[test]

@@ -228,6 +228,9 @@ async fn create_with(
         if !changed.is_empty() {
             let what = match changed.len() {
                 1 => "1 file changed while it was read".to_owned(),
+                count if changed.iter().any(|line| line == backup::MORE) => {
+                    format!("more than {} files changed while they were read", count - 1)
+                }
                 count => format!("{count} files changed while they were read"),
             };
             warnings.push(what);

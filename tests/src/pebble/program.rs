@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 
+use super::command;
 use super::server::Server;
 
 /// The version of Pebble that the stand-in stands in for.
@@ -16,7 +17,7 @@ pub(crate) struct Run {
     pub(crate) http: Option<String>,
 }
 
-/// Does what a command line asks: `run` or `version --client`. What it does not know it refuses.
+/// Does what a command line asks: `run`, `version --client`, or something of services to a daemon. What it does not know it refuses.
 ///
 /// # Errors
 /// When the command line makes no sense or the daemon cannot begin.
@@ -40,9 +41,12 @@ pub fn main(arguments: &[String]) -> anyhow::Result<()> {
             runtime.shutdown_background();
             result
         }
-        _ => {
-            bail!("the Pebble stand-in knows only `run` and `version --client`, not {arguments:?}")
+        [action @ ("start" | "stop" | "restart"), names @ ..] if !names.is_empty() => {
+            command::services(action, names)
         }
+        _ => bail!(
+            "the Pebble stand-in knows only `run`, `start`, `stop`, `restart` and `version --client`, not {arguments:?}"
+        ),
     }
 }
 
