@@ -12,13 +12,14 @@ use super::legacy::{self, Opened};
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
+use crate::archive::Sha256Hex;
 use crate::backup::{
     BackupId, Catalogue, Level, Monitor, Place, Proof, Scope, Sealed, Verdict, Verification,
 };
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
-use crate::charm::swaps::place;
+use crate::charm::swaps::{parts, place};
 use crate::charm::volume::SCRATCH;
 use crate::charm::{Charm, failure, now, observe};
 use crate::openpgp::OpenError;
@@ -74,10 +75,7 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     };
 
     let database: Scope = [Part::Database.to_string()].into_iter().collect();
-    let held = sealed
-        .places()
-        .words()
-        .contains(&Part::Database.to_string());
+    let held = parts(sealed.places()).contains(&Part::Database);
     if level == Level::Rehearse && !held {
         let cause = format!("{id} holds no SQLite database, so Synapse cannot be started on it");
         let hint = "verify with level=full";
@@ -230,8 +228,16 @@ async fn note(
         return Ok(());
     }
     let proof = proof(charm, (level, started), findings);
-    let noted = catalogue.note_proof(sealed.id(), sealed.manifest_digest(), proof);
-    noted.await.map_err(|error| {
+    keep(catalogue, (sealed.id(), sealed.manifest_digest()), proof).await
+}
+
+async fn keep(
+    catalogue: &Catalogue,
+    (id, manifest): (&BackupId, &Sha256Hex),
+    proof: Proof,
+) -> Result<(), String> {
+    let noted = catalogue.note_proof(id, manifest, proof).await;
+    noted.map_err(|error| {
         let cause = failure::chain(&error);
         warn!(%cause, "the proof could not be kept");
         cause
@@ -257,12 +263,8 @@ async fn note_unopened(
         run,
         vec![charm.log.redacted(failure.cause().to_owned())],
     );
-    if let Err(error) = catalogue.note_proof(id, &digest, proof).await {
-        warn!(
-            cause = failure::chain(&error),
-            "the proof could not be kept"
-        );
-    }
+    // The action fails for another reason, and the log tells of this one.
+    keep(catalogue, (id, &digest), proof).await.ok();
 }
 
 fn proof(charm: &Charm, (level, started): (Level, Timestamp), findings: Vec<String>) -> Proof {
