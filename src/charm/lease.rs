@@ -26,6 +26,7 @@ pub(super) async fn holding<T>(
     let holder = Holder {
         unit: charm.context.unit.to_string(),
         model: charm.context.model_uuid.clone(),
+        model_name: charm.context.model_name.clone(),
     };
     let random = |bytes: &mut [u8]| getrandom::fill(bytes);
     let taken = Lease::take(catalogue, holder, task, Terms::default(), random, now).await;
