@@ -46,7 +46,7 @@ pub(super) enum Verdict {
     /// It is one's own, from a run that was killed.
     Mine,
     /// Somebody else works.
-    Busy(Document),
+    Busy(Box<Document>),
 }
 
 impl Document {
@@ -139,7 +139,7 @@ pub(super) fn verdict(found: Option<Document>, me: &Holder, now: Timestamp) -> V
         None => Verdict::Free,
         Some(found) if found.holder == me.unit && found.model == me.model => Verdict::Mine,
         Some(found) if found.has_ended(now) => Verdict::Free,
-        Some(found) => Verdict::Busy(found),
+        Some(found) => Verdict::Busy(Box::new(found)),
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         let theirs = || Some(found("synapse/1", "here"));
         let elsewhere = || Some(found("synapse/0", "there"));
         let mine = || Some(found("synapse/0", "here"));
-        let busy = |document: Option<Document>| Verdict::Busy(document.unwrap());
+        let busy = |document: Option<Document>| Verdict::Busy(Box::new(document.unwrap()));
         for (document, now, expected) in [
             (None, 0, Verdict::Free),
             (mine(), 31, Verdict::Mine),

@@ -21,7 +21,7 @@ use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::swaps::{parts, place};
 use crate::charm::volume::SCRATCH;
-use crate::charm::{Charm, failure, now, observe};
+use crate::charm::{Charm, failure, now, observe, owner};
 use crate::openpgp::OpenError;
 use crate::synapse;
 use crate::synapse::data::Part;
@@ -228,20 +228,24 @@ async fn note(
         return Ok(());
     }
     let proof = proof(charm, (level, started), findings);
-    keep(catalogue, (sealed.id(), sealed.manifest_digest()), proof).await
+    let about = (sealed.id(), sealed.manifest_digest());
+    keep(charm, catalogue, about, proof).await
 }
 
 async fn keep(
+    charm: &Charm,
     catalogue: &Catalogue,
     (id, manifest): (&BackupId, &Sha256Hex),
     proof: Proof,
 ) -> Result<(), String> {
-    let noted = catalogue.note_proof(id, manifest, proof).await;
-    noted.map_err(|error| {
-        let cause = failure::chain(&error);
-        warn!(%cause, "the proof could not be kept");
-        cause
-    })
+    let noted = async {
+        let owned = owner::check(charm, catalogue).await;
+        owned.map_err(|failure| failure.cause().to_owned())?;
+        let noted = catalogue.note_proof(id, manifest, proof).await;
+        noted.map_err(|error| failure::chain(&error))
+    };
+    let noted = noted.await;
+    noted.inspect_err(|cause| warn!(%cause, "the proof could not be kept"))
 }
 
 /// The same, for a backup whose inventory could not even be opened.
@@ -264,7 +268,7 @@ async fn note_unopened(
         vec![charm.log.redacted(failure.cause().to_owned())],
     );
     // The action fails for another reason, and the log tells of this one.
-    keep(catalogue, (id, &digest), proof).await.ok();
+    keep(charm, catalogue, (id, &digest), proof).await.ok();
 }
 
 fn proof(charm: &Charm, (level, started): (Level, Timestamp), findings: Vec<String>) -> Proof {
