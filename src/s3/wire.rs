@@ -26,7 +26,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::pace::Pace;
 
 use super::proxy::Proxy;
 use super::self_signed;
@@ -75,6 +77,7 @@ pub(super) fn client(
     tls: bool,
     connect: Duration,
     reached: Reached,
+    pace: Pace,
 ) -> SharedHttpClient {
     let connector = |proxy: ProxyConfig| {
         let settings = HttpConnectorSettings::builder().connect_timeout(connect);
@@ -98,6 +101,7 @@ pub(super) fn client(
             connect,
             silence,
             reached: reached.clone(),
+            pace: pace.clone(),
         })
     })
 }
@@ -111,6 +115,7 @@ struct Watched {
     connect: Duration,
     silence: Duration,
     reached: Reached,
+    pace: Pace,
 }
 
 impl Watched {
@@ -132,6 +137,8 @@ impl HttpConnector for Watched {
                 inner: body,
                 rest: Bytes::new(),
                 pulse: pulse.clone(),
+                pace: self.pace.clone(),
+                turn: None,
             }),
         });
         let (host, port) = place(request.uri());
@@ -176,7 +183,12 @@ impl Default for Pulse {
 
 impl Pulse {
     fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.beats_until(Instant::now());
+    }
+
+    /// What waits for its turn does not stand still.
+    fn beats_until(&self, moment: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
     async fn stops(&self, silence: Duration) {
@@ -195,6 +207,31 @@ struct Sliced {
     inner: SdkBody,
     rest: Bytes,
     pulse: Pulse,
+    pace: Pace,
+    /// The next slice, once its turn was taken, and the wait for it.
+    turn: Option<(usize, Option<Pin<Box<Sleep>>>)>,
+}
+
+impl Sliced {
+    /// How long the next slice is, when its turn has come.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let (length, wait) = match &mut self.turn {
+            Some(taken) => taken,
+            none => {
+                let length = self.rest.len().min(self.pace.step(SLICE));
+                let moment = self.pace.turn(length, Instant::now());
+                none.insert((length, moment.map(|moment| Box::pin(sleep_until(moment)))))
+            }
+        };
+        if let Some(wait) = wait {
+            self.pulse.beats_until(wait.deadline());
+            ready!(wait.as_mut().poll(context));
+            self.pulse.beat();
+        }
+        let length = *length;
+        self.turn = None;
+        Poll::Ready(length)
+    }
 }
 
 impl Body for Sliced {
@@ -216,7 +253,7 @@ impl Body for Sliced {
                 },
             }
         }
-        let length = self.rest.len().min(SLICE);
+        let length = ready!(self.poll_turn(context));
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
