@@ -14,8 +14,8 @@ const PARALLEL: std::ops::RangeInclusive<i64> = 1..=32;
 /// At less a part of the usual size would take longer than stores wait.
 const SLOWEST: u64 = 64 << 10;
 
-/// Makes limits of the options; gives everything that is wrong with them.
-pub(super) fn limits(application: &str, options: &Options) -> Result<Limits, Vec<Failure>> {
+/// Makes limits of the options; tells everything that is wrong with them at once.
+pub(super) fn limits(application: &str, options: &Options) -> Result<Limits, Failure> {
     let usual = Limits::default();
     let mut problems = Vec::new();
     let silence = whole(options, "backup_stall_seconds", STALLS).map(|seconds| {
@@ -35,9 +35,6 @@ pub(super) fn limits(application: &str, options: &Options) -> Result<Limits, Vec
         checksum: taken(checksum(options), &mut problems).unwrap_or(usual.checksum),
         ..usual
     };
-    if problems.is_empty() {
-        return Ok(limits);
-    }
     let failures = problems.into_iter().map(|Wrong { option, problem }| {
         Failure::new(
             Kind::Operator,
@@ -46,7 +43,10 @@ pub(super) fn limits(application: &str, options: &Options) -> Result<Limits, Vec
             format!("correct it: juju config {application} {option}=..."),
         )
     });
-    Err(failures.collect())
+    match Failure::all(failures.collect()) {
+        None => Ok(limits),
+        Some(problems) => Err(problems),
+    }
 }
 
 /// An option that cannot be used.
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    fn read(options: &str) -> Result<Limits, Vec<Failure>> {
+    fn read(options: &str) -> Result<Limits, Failure> {
         let options: std::collections::BTreeMap<_, _> = serde_json::from_str(options).unwrap();
         limits("synapse", &Options::from(options))
     }
@@ -147,9 +147,11 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let options = r#"{"backup_stall_seconds":4,"backup_upload_limit":"20MB","backup_download_limit":"1KiB","backup_parallelism":33,"backup_checksum":"sha1"}"#;
-        let problems = read(options).unwrap_err();
-        let told: Vec<&str> = problems.iter().map(Failure::cause).collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        let told = read(options).unwrap_err().to_string();
+        let told = told
+            .replace(". Backup", ".\nBackup")
+            .replace(". backup", ".\nbackup");
+        insta::assert_snapshot!(told, @r#"
         backup_stall_seconds: 4 is not between 5 and 3600
         backup_parallelism: 33 is not between 1 and 32
         backup_upload_limit: "20MB" is no size per second; write one such as 20MiB or 512KiB
@@ -157,7 +159,10 @@ mod tests {
         backup_checksum: "sha1" is none of auto, crc64nvme, crc32c, md5 and none
         "#);
         for text in ["-1MiB", "MiB", "20", "99999999999GiB", "20TiB"] {
-            assert!(read(&format!(r#"{{"backup_upload_limit":"{text}"}}"#)).is_err(), "{text}");
+            assert!(
+                read(&format!(r#"{{"backup_upload_limit":"{text}"}}"#)).is_err(),
+                "{text}"
+            );
         }
     }
 }
