@@ -17,6 +17,7 @@
 mod authorities;
 mod bucket;
 mod buffers;
+mod checkup;
 mod client;
 mod conditional;
 mod diagnosis;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use authorities::Authority;
 pub use bucket::{Bucket, Deletion, Object, Undeleted};
+pub use checkup::{Check, Checkup, ITEMS, Remedy, Verdict};
 pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;

@@ -37,6 +37,11 @@ impl Authority {
             .collect()
     }
 
+    /// The certificate's own bytes.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The certificate as a PEM text.
     pub(super) fn to_pem(&self) -> Vec<u8> {
         let body = STANDARD.encode(&self.0);

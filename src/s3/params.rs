@@ -114,6 +114,12 @@ impl Params {
         self.style
     }
 
+    /// The storage class that objects are to get, when the relation names one.
+    #[must_use]
+    pub fn storage_class(&self) -> Option<&str> {
+        None
+    }
+
     /// The certificates that are trusted besides the well-known ones.
     #[must_use]
     pub fn authorities(&self) -> &[Authority] {

@@ -3,10 +3,13 @@
 //! Juju hands its model's proxies to charms in `JUJU_CHARM_HTTP_PROXY`, `JUJU_CHARM_HTTPS_PROXY` and
 //! `JUJU_CHARM_NO_PROXY`. Whoever reads the environment makes a [`Proxy`] of them; this room does not look.
 
+mod way;
+
 use std::fmt;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use secrecy::{ExposeSecret, SecretString};
+pub(super) use way::{Via, Way};
 
 /// Through which proxies a store is reached; none by default.
 ///

@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io::Read as _;
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 
 use super::authorities::Authority;
 
@@ -32,6 +34,16 @@ pub(super) fn context(tls: bool, relation: &[Authority]) -> TlsContext {
         .with_trust_store(store)
         .build()
         .unwrap_or_default()
+}
+
+/// The same certificates, for a handshake outside of the client.
+pub(super) fn anchors(relation: &[Authority]) -> RootCertStore {
+    let mut anchors = RootCertStore::empty();
+    for authority in well_known().iter().chain(relation) {
+        // Each has stood in such a store before.
+        let _ = anchors.add(CertificateDer::from(authority.der()));
+    }
+    anchors
 }
 
 fn well_known() -> Vec<Authority> {

@@ -1,0 +1,1 @@
+//! Stores that are not well, each with the item that tells it.
