@@ -2,6 +2,7 @@
 
 mod checkup;
 mod create;
+mod force;
 mod legacy;
 mod listing;
 mod preflight;
@@ -66,7 +67,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "check-backup-storage" => checkup::check(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
-        "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,
+        "delete-backup" => listing::delete(charm, &parameters).await,
         "register-user" => {
             register::register(charm, parameters.text("username"), parameters.flag("admin")).await
         }

@@ -19,7 +19,7 @@ const BAD_ENTRY: &str = "has a bad entry, number ";
 /// A certificate that is trusted to vouch for a store.
 ///
 /// Holds: it parses, so that it can stand in a trust store.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Authority(Vec<u8>);
 
 impl Authority {
@@ -37,9 +37,9 @@ impl Authority {
             .collect()
     }
 
-    /// The certificate's own bytes.
-    pub(super) fn der(&self) -> &[u8] {
-        &self.0
+    /// The certificate in its binary form.
+    pub(super) fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from(self.0.clone())
     }
 
     /// The certificate as a PEM text.

@@ -26,7 +26,12 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::pace::Pace;
+
+use super::proxy::Proxy;
+use super::self_signed;
 
 /// What the connection is offered at a time.
 const SLICE: usize = 128 << 10;
@@ -63,28 +68,40 @@ pub(super) struct Unresolved {
 pub(super) struct Silence(Duration);
 
 /// Makes the HTTP client of one bucket: one pool of connections for all of its calls.
+///
+/// Each request goes through the proxy, if there is one, unless its host is excepted: with the bucket in the host's name,
+/// or in a region that was corrected, that host is not the endpoint's.
 pub(super) fn client(
     trust: TlsContext,
-    proxy: ProxyConfig,
+    proxy: &Proxy,
+    tls: bool,
     connect: Duration,
     reached: Reached,
+    pace: Pace,
 ) -> SharedHttpClient {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(connect)
-        .build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .proxy_config(proxy)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust)
-        .build_with_resolver(Resolver);
-    let inner = SharedHttpConnector::new(connector);
+    let connector = |proxy: ProxyConfig| {
+        let settings = HttpConnectorSettings::builder().connect_timeout(connect);
+        let connector = Connector::builder()
+            .connector_settings(settings.build())
+            .proxy_config(proxy)
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(trust.clone())
+            .build_with_resolver(Resolver);
+        SharedHttpConnector::new(connector)
+    };
+    let direct = connector(ProxyConfig::disabled());
+    let through = proxy.config(tls).map(connector);
+    let (proxy, connect) = (proxy.clone(), connect);
     http_client_fn(move |settings, _| {
         let silence = settings.read_timeout().unwrap_or(Duration::from_secs(60));
         SharedHttpConnector::new(Watched {
-            inner: inner.clone(),
+            direct: direct.clone(),
+            through: through.clone(),
+            proxy: proxy.clone(),
+            connect,
             silence,
             reached: reached.clone(),
+            pace: pace.clone(),
         })
     })
 }
@@ -92,9 +109,23 @@ pub(super) fn client(
 /// A connector that ends a request on which nothing moves.
 #[derive(Debug)]
 struct Watched {
-    inner: SharedHttpConnector,
+    direct: SharedHttpConnector,
+    through: Option<SharedHttpConnector>,
+    proxy: Proxy,
+    connect: Duration,
     silence: Duration,
     reached: Reached,
+    pace: Pace,
+}
+
+impl Watched {
+    /// The way to the host of a request, and whether it is the direct one.
+    fn way(&self, host: &str, port: u16) -> (&SharedHttpConnector, bool) {
+        match &self.through {
+            Some(through) if !self.proxy.is_bypassed(host, port) => (through, false),
+            Some(_) | None => (&self.direct, true),
+        }
+    }
 }
 
 impl HttpConnector for Watched {
@@ -106,24 +137,38 @@ impl HttpConnector for Watched {
                 inner: body,
                 rest: Bytes::new(),
                 pulse: pulse.clone(),
+                pace: self.pace.clone(),
+                turn: None,
             }),
         });
-        let (answer, silence, reached) =
-            (self.inner.call(request), self.silence, self.reached.clone());
+        let (host, port) = place(request.uri());
+        let (way, direct) = self.way(&host, port);
+        let (answer, silence, reached) = (way.call(request), self.silence, self.reached.clone());
+        let connect = self.connect;
         HttpConnectorFuture::new(async move {
             // Both arms may be dropped at any time: the one only waits, and dropping the other closes its connection,
             // which is what a stalled request deserves.
             tokio::select! {
-                answer = answer => {
-                    if answer.is_ok() {
+                answer = answer => match answer {
+                    Ok(answer) => {
                         reached.set();
+                        Ok(answer)
                     }
-                    answer
-                }
+                    Err(error) if direct => Err(self_signed::told(error, &host, port, connect).await),
+                    Err(error) => Err(error),
+                },
                 () = pulse.stops(silence) => Err(ConnectorError::timeout(Silence(silence).into())),
             }
         })
     }
+}
+
+/// The host and the port of a request.
+fn place(uri: &str) -> (String, u16) {
+    let uri = uri.parse::<hyper::Uri>().unwrap_or_default();
+    let tls = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    (uri.host().unwrap_or_default().to_owned(), port)
 }
 
 /// When something last moved.
@@ -138,7 +183,12 @@ impl Default for Pulse {
 
 impl Pulse {
     fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.beats_until(Instant::now());
+    }
+
+    /// What waits for its turn does not stand still.
+    fn beats_until(&self, moment: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
     async fn stops(&self, silence: Duration) {
@@ -157,6 +207,31 @@ struct Sliced {
     inner: SdkBody,
     rest: Bytes,
     pulse: Pulse,
+    pace: Pace,
+    /// The next slice, once its turn was taken, and the wait for it.
+    turn: Option<(usize, Option<Pin<Box<Sleep>>>)>,
+}
+
+impl Sliced {
+    /// How long the next slice is, when its turn has come.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let (length, wait) = match &mut self.turn {
+            Some(taken) => taken,
+            none => {
+                let length = self.rest.len().min(self.pace.step(SLICE));
+                let moment = self.pace.turn(length, Instant::now());
+                none.insert((length, moment.map(|moment| Box::pin(sleep_until(moment)))))
+            }
+        };
+        if let Some(wait) = wait {
+            self.pulse.beats_until(wait.deadline());
+            ready!(wait.as_mut().poll(context));
+            self.pulse.beat();
+        }
+        let length = *length;
+        self.turn = None;
+        Poll::Ready(length)
+    }
 }
 
 impl Body for Sliced {
@@ -178,7 +253,7 @@ impl Body for Sliced {
                 },
             }
         }
-        let length = self.rest.len().min(SLICE);
+        let length = ready!(self.poll_turn(context));
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 

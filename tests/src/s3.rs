@@ -6,6 +6,7 @@ mod copies;
 mod faults;
 mod held;
 mod pages;
+mod quirks;
 mod requests;
 mod server;
 mod shelf;
@@ -15,6 +16,7 @@ mod versitygw;
 
 pub use certificates::{Certificate, CertificateAuthority};
 pub use faults::{Effect, Fault};
+pub use quirks::{Hint, Quirk};
 pub use requests::Operation;
 pub use server::{Options, Server};
 pub use versitygw::{Versitygw, find_versitygw};
