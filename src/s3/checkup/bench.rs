@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Builder, Region, RequestChecksumCalculation};
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -17,7 +17,9 @@ use super::traces::Traces;
 use crate::s3::client;
 use crate::s3::diagnosis::Scene;
 use crate::s3::error::S3Error;
+use crate::s3::learnt::Learnt;
 use crate::s3::params::UriStyle;
+use crate::s3::shared::Shared;
 
 /// How long one question may take.
 const QUESTION: Duration = Duration::from_secs(8);
@@ -38,6 +40,8 @@ pub(super) struct Target {
 pub(super) struct Bench {
     pub(super) client: Client,
     pub(super) scene: Scene,
+    /// What the client corrects by itself.
+    pub(super) learnt: Learnt,
     pub(super) bucket: String,
     /// The path with a slash behind it, or nothing.
     pub(super) root: String,
@@ -57,9 +61,12 @@ impl Bench {
             "" => String::new(),
             path => format!("{path}/"),
         };
+        let learnt = Learnt::new(params);
+        let shared = Shared::new(&checkup.limits);
         Self {
-            client: client::client(params, &checkup.proxy, &checkup.limits),
-            scene: Scene::new(params),
+            client: client::client(params, &checkup.proxy, &checkup.limits, &learnt, &shared),
+            scene: Scene::new(params, &learnt),
+            learnt,
             bucket: params.bucket().to_owned(),
             style: params.style(),
             now: checkup.now,
@@ -81,21 +88,12 @@ impl Bench {
         shifted.unwrap_or(now)
     }
 
-    /// Goes on in another region.
-    pub(super) fn move_to(&mut self, region: &str) {
-        let region = Region::new(region.to_owned());
-        self.rebuild(|config| config.region(region));
-    }
-
     /// Goes on in the other style.
     pub(super) fn restyle(&mut self, style: UriStyle) {
         self.style = style;
-        self.rebuild(|config| config.force_path_style(style == UriStyle::Path));
-    }
-
-    fn rebuild(&mut self, change: impl FnOnce(Builder) -> Builder) {
         let config = self.client.config().to_builder();
-        self.client = Client::from_conf(change(config).build());
+        let config = config.force_path_style(style == UriStyle::Path);
+        self.client = Client::from_conf(config.build());
     }
 
     /// A client of the other style, for a look.

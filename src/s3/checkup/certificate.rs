@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) names: Vec<String>,
     /// When it ends.
     pub(super) until: Option<Timestamp>,
+    /// Whether it names itself as its issuer.
+    pub(super) self_issued: bool,
 }
 
 impl Facts {
@@ -48,11 +50,13 @@ impl Facts {
         // The serial number and the signature's algorithm.
         body.next()?;
         body.next()?;
-        let issuer = name(body.expect(SEQUENCE)?);
+        let issuer = body.expect(SEQUENCE)?;
         let mut validity = Reader(body.expect(SEQUENCE)?);
         validity.next()?;
         let until = validity.next().and_then(|(tag, text)| time(tag, text));
-        let subject = name(body.expect(SEQUENCE)?);
+        let subject = body.expect(SEQUENCE)?;
+        let self_issued = issuer == subject;
+        let (issuer, subject) = (name(issuer), name(subject));
         body.next()?;
         let mut names = Vec::new();
         while let Some((tag, content)) = body.next() {
@@ -67,6 +71,7 @@ impl Facts {
             issuer,
             names,
             until,
+            self_issued,
         })
     }
 

@@ -35,7 +35,6 @@ pub(super) async fn open(
 ) -> Result<(), Stop> {
     let given = checkup.params.region();
     let mut list = List::V2;
-    let mut region = None;
     let mut restyled = false;
     for _ in 0..TURNS {
         let began = Instant::now();
@@ -46,7 +45,7 @@ pub(super) async fn open(
             Ok(()) => {
                 answered(&head, &took, report);
                 let style = bench.style;
-                entered(bench, report, (given, region.as_deref()), &head);
+                entered(bench, report, given, &head);
                 match list {
                     List::V2 => report.pass("list-version", "ListObjectsV2"),
                     List::V1 => report.warn(
@@ -62,13 +61,6 @@ pub(super) async fn open(
             Err(error) => error,
         };
         match error {
-            S3Error::WrongRegion {
-                expected: Some(name),
-                ..
-            } if region.is_none() => {
-                bench.move_to(&name);
-                region = Some(name);
-            }
             S3Error::WrongRegion { expected, .. } => {
                 answered(&head, &took, report);
                 let what = match &expected {
@@ -83,7 +75,7 @@ pub(super) async fn open(
             }
             S3Error::AccessDenied { .. } => {
                 answered(&head, &took, report);
-                entered(bench, report, (given, region.as_deref()), &head);
+                entered(bench, report, given, &head);
                 told_style(bench, report, restyled.then_some(bench.style)).await;
                 let what = format!(
                     "{}: listing is not allowed, so nothing tells whether it is there",
@@ -92,14 +84,16 @@ pub(super) async fn open(
                 report.pass("bucket", what);
                 return Ok(());
             }
-            S3Error::BucketMissing { .. } if !restyled && other_works(bench).await.is_some() => {
+            S3Error::BucketMissing { .. }
+                if !restyled && other_works(bench).await == Some(Other::Works) =>
+            {
                 restyled = true;
                 let (other, _) = bench.other_style();
                 bench.restyle(other);
             }
             S3Error::BucketMissing { .. } => {
                 answered(&head, &took, report);
-                entered(bench, report, (given, region.as_deref()), &head);
+                entered(bench, report, given, &head);
                 let what = format!("{} does not exist", bench.bucket);
                 let create = format!(
                     "create it: aws s3api create-bucket --bucket {} {}",
@@ -171,21 +165,22 @@ fn refused(bench: &Bench, report: &mut Report, error: &S3Error, head: &Head, too
 }
 
 /// Credentials and region, once the store has looked at a request.
-fn entered(bench: &Bench, report: &mut Report, (given, right): (&str, Option<&str>), head: &Head) {
+fn entered(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
     report.pass("credentials", "the store accepts the signature");
-    match (right, &head.region) {
-        (Some(right), _) => {
+    let right = bench.learnt.home().region();
+    match (right != given, &head.region) {
+        (true, _) => {
             let what = format!(
                 "{given} is not the bucket's, which is {right}; backups correct it by themselves"
             );
             report.warn("region", what, vec![Remedy::set("region", right)]);
         }
-        (None, Some(named)) if named != given => {
+        (false, Some(named)) if named != given => {
             let what = format!("{given} is accepted, and the store calls it {named}");
             report.pass("region", what);
         }
-        (None, Some(_)) => report.pass("region", format!("{given}, as the store says, too")),
-        (None, None) => report.pass("region", format!("{given} is accepted")),
+        (false, Some(_)) => report.pass("region", format!("{given}, as the store says, too")),
+        (false, None) => report.pass("region", format!("{given} is accepted")),
     }
     tracing::debug!(bucket = bench.bucket, "the store has let us in");
 }

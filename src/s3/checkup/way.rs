@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::Checkup;
 use super::bench::{Bench, Target, target};
+use super::certificate::Facts;
 use super::check::{Remedy, Report, Stop};
 use super::handshake::{Handshake, greet};
 use super::tunnel;
@@ -38,7 +40,7 @@ impl<'a> Way<'a> {
     /// Goes it step by step, as far as it leads.
     pub(super) async fn go(&self, bench: &Bench, report: &mut Report) -> Result<(), Stop> {
         let Target { tls, host, port } = self.target;
-        let via = match self.checkup.proxy.way(*tls, host) {
+        let via = match self.checkup.proxy.way(*tls, host, *port) {
             proxy::Way::Direct => {
                 report.pass("proxy", "none");
                 None
@@ -200,23 +202,10 @@ impl<'a> Way<'a> {
             report.fail("tls", what, vec![repair]);
             return Err(Stop::new("there is no trusted connection"));
         };
-        let certificate = shown.map(|facts| {
-            let until = facts.until.map_or_else(String::new, |until| {
-                let days = (until.as_second() - (bench.now)().as_second()) / 86_400;
-                let date = until.strftime("%Y-%m-%d");
-                format!(", until {date} ({days} days)")
-            });
-            let left = facts
-                .until
-                .map(|until| (until.as_second() - (bench.now)().as_second()) / 86_400);
-            let issuer = match facts.issuer.is_empty() {
-                true => "nobody by name",
-                false => &facts.issuer,
-            };
-            let text = format!("for {}, issued by {issuer}{until}", facts.shown_names());
-            (text, left)
-        });
-        let (text, left) = certificate.unwrap_or_else(|| ("none shown".to_owned(), None));
+        let days = |until: Timestamp| (until.as_second() - (bench.now)().as_second()) / 86_400;
+        let shown = shown.unwrap_or_default();
+        let left = shown.until.map(days);
+        let text = certificate(&shown, left);
         match ended {
             Ok(version) => {
                 let what = format!("{version}; certificate {text}");
@@ -231,21 +220,30 @@ impl<'a> Way<'a> {
             }
             Err(error) => {
                 let explained = bench.scene.explain_connection("greet the store", &error);
-                self.untrusted(&explained, &text, report);
+                self.untrusted(&explained, (shown.self_issued, &text), report);
                 Err(Stop::new("there is no trusted connection"))
             }
         }
     }
 
     /// Tells why a handshake failed.
-    fn untrusted(&self, error: &S3Error, certificate: &str, report: &mut Report) {
+    fn untrusted(
+        &self,
+        error: &S3Error,
+        (self_issued, certificate): (bool, &str),
+        report: &mut Report,
+    ) {
         let S3Error::Tls { reason, cause, .. } = error else {
             let what = format!("the handshake broke: {error}");
             report.fail("tls", what, vec![Remedy::of(error)]);
             return;
         };
+        let reason = match reason {
+            TlsReason::UntrustedIssuer if self_issued => &TlsReason::SelfSigned,
+            other => other,
+        };
         let remedies = match reason {
-            TlsReason::UntrustedIssuer => {
+            TlsReason::UntrustedIssuer | TlsReason::SelfSigned => {
                 vec![Remedy::set("tls-ca-chain", "\"$(cat ca.pem)\"")]
             }
             TlsReason::NameMismatch if self.checkup.params.style() == UriStyle::Host => {
@@ -273,6 +271,21 @@ impl<'a> Way<'a> {
         };
         report.fail("tls", what, remedies);
     }
+}
+
+/// What a certificate says, in words; `left` is for how many days it holds.
+fn certificate(shown: &Facts, left: Option<i64>) -> String {
+    let until = match (shown.until, left) {
+        (Some(until), Some(left)) => {
+            format!(", until {} ({left} days)", until.strftime("%Y-%m-%d"))
+        }
+        _ => String::new(),
+    };
+    let issuer = match shown.issuer.as_str() {
+        "" => "nobody by name",
+        issuer => issuer,
+    };
+    format!("for {}, issued by {issuer}{until}", shown.shown_names())
 }
 
 /// Milliseconds since then, with one decimal.

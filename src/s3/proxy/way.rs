@@ -2,17 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Proxy;
+use super::{Proxy, bypass};
 
 /// The way to one host.
 #[derive(Debug)]
 pub(in crate::s3) enum Way {
     /// No proxy is set.
     Direct,
-    /// A proxy is set, and an entry of `no_proxy` leaves this host out.
+    /// A proxy is set, and an entry of `no_proxy` leaves this host out, or it is this machine's own (`loopback`).
     Excluded {
         /// The entry.
         by: String,
@@ -38,25 +37,17 @@ pub(in crate::s3) struct Via {
 
 impl Proxy {
     /// The way to a host, which is spoken to with or without TLS.
-    pub(in crate::s3) fn way(&self, tls: bool, host: &str) -> Way {
+    pub(in crate::s3) fn way(&self, tls: bool, host: &str, port: u16) -> Way {
         let url = if tls { &self.https } else { &self.http };
         let Some(url) = url.as_ref() else {
             return Way::Direct;
         };
-        for entry in self.no_proxy.split(',').map(str::trim) {
-            if !entry.is_empty() && leaves_out(entry, host) {
-                let by = entry.to_owned();
-                return Way::Excluded { by };
-            }
+        if let Some(entry) = bypass::entry(&self.no_proxy, host, port) {
+            let by = entry.to_owned();
+            return Way::Excluded { by };
         }
         via(url.expose_secret()).map_or(Way::Direct, Way::Through)
     }
-}
-
-fn leaves_out(entry: &str, host: &str) -> bool {
-    let matcher = Matcher::builder().all("http://proxy").no(entry).build();
-    let target = format!("http://{host}/").parse();
-    target.is_ok_and(|target| matcher.intercept(&target).is_none())
 }
 
 /// Takes a proxy's URL apart.
@@ -117,7 +108,7 @@ mod tests {
 
     fn way(no_proxy: &str, host: &str) -> String {
         let proxy = Proxy::new(Some("http://user:p%40ss@proxy:3128/"), None, Some(no_proxy));
-        match proxy.map(|proxy| proxy.way(false, host)) {
+        match proxy.map(|proxy| proxy.way(false, host, 9000)) {
             Ok(Way::Direct) => "direct".to_owned(),
             Ok(Way::Excluded { by }) => format!("without, by {by}"),
             Ok(Way::Through(via)) => format!("{} {}:{}", via.shown, via.host, via.port),
@@ -131,6 +122,7 @@ mod tests {
         assert_eq!(way(list, "s3.example.com"), "http://proxy:3128 proxy:3128");
         assert_eq!(way(list, "s3.internal"), "without, by .internal");
         assert_eq!(way(list, "10.1.2.3"), "without, by 10.0.0.0/8");
+        assert_eq!(way("", "127.0.0.1"), "without, by loopback");
     }
 
     #[test]
