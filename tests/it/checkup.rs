@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod faults;
+mod policy;
+mod world;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,7 +97,13 @@ impl Findings {
 
     fn print(&self) {
         for check in &self.0 {
-            println!("{:<18} {:<11} {} {:?}", check.name, check.verdict.word(), check.what, check.remedies);
+            println!(
+                "{:<18} {:<11} {} {:?}",
+                check.name,
+                check.verdict.word(),
+                check.what,
+                check.remedies
+            );
         }
     }
 }
@@ -126,7 +134,11 @@ async fn a_store_that_is_well_passes_and_keeps_nothing() {
     found.print();
     assert_eq!(found.all(Verdict::Fail), [""; 0]);
     assert_eq!(found.all(Verdict::Skipped), [""; 0]);
-    assert!(found.what("upload-rate").contains("(20 MiB in"), "{}", found.what("upload-rate"));
+    assert!(
+        found.what("upload-rate").contains("(20 MiB in"),
+        "{}",
+        found.what("upload-rate")
+    );
     assert_eq!(found.what("left-behind"), "nothing");
     assert_eq!(objects(&server), [""; 0]);
     assert_eq!(server.open_uploads(), 0);

@@ -98,12 +98,23 @@ fn told(params: &Params) -> Check {
         "" => "no path".to_owned(),
         path => format!("path {path}"),
     };
-    let what = format!("{}, bucket {}, {path}", params.store(), params.bucket());
+    let mut what = format!("{}, bucket {}, {path}", params.store(), params.bucket());
+    let ignored: Vec<String> = params.ignored().iter().map(ToString::to_string).collect();
+    if !ignored.is_empty() {
+        what += &format!("; {}", ignored.join("; "));
+    }
+    let resets = params.ignored().iter().map(|one| {
+        let reset = format!("reset {} at the S3 integrator, or leave it", one.key);
+        Remedy::Advice(reset)
+    });
     Check {
         name: RELATION,
-        verdict: Verdict::Pass,
+        verdict: match ignored.is_empty() {
+            true => Verdict::Pass,
+            false => Verdict::Warn,
+        },
         what,
-        remedies: Vec::new(),
+        remedies: resets.collect(),
     }
 }
 

@@ -244,7 +244,7 @@ impl<'a> Way<'a> {
         };
         let remedies = match reason {
             TlsReason::UntrustedIssuer | TlsReason::SelfSigned => {
-                vec![Remedy::set("tls-ca-chain", "\"$(cat ca.pem)\"")]
+                vec![Remedy::set("tls-ca-chain", "\"$(base64 -w0 ca.pem)\"")]
             }
             TlsReason::NameMismatch if self.checkup.params.style() == UriStyle::Host => {
                 vec![Remedy::set("s3-uri-style", "path")]
