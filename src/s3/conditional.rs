@@ -74,6 +74,7 @@ impl Bucket {
         content: &Bytes,
         tag: Option<String>,
     ) -> Result<Option<String>, ConditionError> {
+        let task = format!("write {key}");
         let tagged = tag.is_some();
         let call = self
             .client()
@@ -88,7 +89,7 @@ impl Bucket {
         };
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(self.limits()))
+            .config_override(self.manner(Manner::Control, &task))
             .send()
             .await;
         let error = match sent {
@@ -100,7 +101,7 @@ impl Bucket {
             Some(409 | 412) => Err(unmet(key)),
             Some(404) if tagged => Err(unmet(key)),
             Some(501) => Ok(self.put(key, content.clone()).await?),
-            _ => Err(self.explain(&format!("write {key}"), None, &error).into()),
+            _ => Err(self.explain(&task, None, &error).into()),
         }
     }
 }

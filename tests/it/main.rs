@@ -18,6 +18,7 @@ mod listing;
 mod load;
 mod openpgp;
 mod ordeal;
+mod owner;
 mod parts;
 mod passphrases;
 mod pebble_client;

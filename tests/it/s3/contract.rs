@@ -107,7 +107,7 @@ contract! {
         of_several_writers_at_once_one_is_told_that_it_won: "reads again after a while; the last who wrote has it",
         an_upload_is_completed_only_where_no_object_is: "does not rely on it: names are never used twice",
         a_lease_is_for_one_and_taken_over_when_it_has_ended: "stops",
-        of_several_at_once_one_gets_the_lease: "the loser learns of it at the next renewal",
+        of_several_at_once_one_gets_the_lease: "stops",
     }
     checksums {
         a_wrong_crc32c_is_refused: "compares each part's tag with its MD5, and the SHA-256 when it verifies",

@@ -2,77 +2,83 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use s3s::service::S3Service;
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::faults::{Answering, Effect, Faults};
+use super::faults::{Answering, Effect};
 use super::held::held;
+use super::quirks::{Quirk, Refusal};
 use super::requests::Operation;
-use super::shelf::Shelf;
+use super::server::Site;
 use super::store::NoRange;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
+/// How HTTP writes a time.
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
 /// Answers one request.
-pub(super) async fn answer(
-    service: S3Service,
-    faults: Faults,
-    shelf: Arc<Shelf>,
-    request: Request<Incoming>,
-) -> Result<Answer, BoxError> {
+pub(super) async fn answer(site: Site, request: Request<Incoming>) -> Result<Answer, BoxError> {
     let operation = Operation::of(
         request.method(),
         request.uri().path(),
         request.uri().query(),
         request.headers(),
     );
-    let answering = faults.begin(operation);
-    let answer = spoil(service, faults, shelf, operation, request).await?;
+    let answering = site.faults.begin(operation);
+    let mut answer = spoil(&site, operation, request).await?;
+    if let Some(seconds) = site.quirks.clock() {
+        let told = (Timestamp::now().as_second()).saturating_add(seconds);
+        let told = Timestamp::from_second(told)?
+            .strftime(HTTP_DATE)
+            .to_string();
+        answer
+            .headers_mut()
+            .insert(DATE, HeaderValue::from_str(&told)?);
+    }
     Ok(answer.map(|inner| Counted { inner, answering }.boxed_unsync()))
 }
 
 /// Answers one request as well as the faults let it.
 async fn spoil(
-    service: S3Service,
-    faults: Faults,
-    shelf: Arc<Shelf>,
+    site: &Site,
     operation: Operation,
     mut request: Request<Incoming>,
 ) -> Result<Answer, BoxError> {
+    let Site { faults, shelf, .. } = site;
     let path = request.uri().path().to_owned();
     match faults.strike(operation, request.headers()) {
-        None => carry_out(&service, request).await,
+        None => obey(site, operation, request).await,
         Some(Effect::Answer {
             status,
             headers,
             body,
         }) => {
-            // A store reads what it refuses, as far as it is sent.
-            let _ = request.into_body().collect().await;
-            let mut answer = ready_made(status, body)?;
-            for (name, value) in headers {
-                answer
-                    .headers_mut()
-                    .insert(name, HeaderValue::from_str(&value)?);
-            }
-            Ok(answer)
+            refused(
+                request,
+                Refusal {
+                    status,
+                    headers,
+                    body,
+                },
+            )
+            .await
         }
         Some(Effect::AnswerAfter { status, body }) => {
-            carry_out(&service, request).await?;
+            obey(site, operation, request).await?;
             ready_made(status, body)
         }
         Some(Effect::WrongTag) => {
-            let mut answer = carry_out(&service, request).await?;
+            let mut answer = obey(site, operation, request).await?;
             answer.headers_mut().insert(
                 ETAG,
                 HeaderValue::from_static("\"00000000000000000000000000000000\""),
@@ -80,7 +86,7 @@ async fn spoil(
             Ok(answer)
         }
         Some(Effect::Header(name, text)) => {
-            let mut answer = carry_out(&service, request).await?;
+            let mut answer = obey(site, operation, request).await?;
             answer.headers_mut().remove(name);
             if let Some(text) = text {
                 answer
@@ -91,48 +97,128 @@ async fn spoil(
         }
         Some(Effect::Whole(cut)) => {
             request.extensions_mut().insert(NoRange);
-            let answer = carry_out(&service, request).await?;
+            let answer = obey(site, operation, request).await?;
             Ok(match cut {
                 Some(after) => spoiled(answer, after, End::Flush),
                 None => answer,
             })
         }
         Some(Effect::Stall) => std::future::pending().await,
+        Some(Effect::Lose) => {
+            finished(obey(site, operation, request).await?).await?;
+            Err("lost by the test's order".into())
+        }
         Some(Effect::Drop) => Err("dropped by the test's order".into()),
         Some(Effect::Cut(after)) => Ok(spoiled(
-            carry_out(&service, request).await?,
+            obey(site, operation, request).await?,
             after,
             End::Flush,
         )),
         Some(Effect::StallBody(after)) => Ok(spoiled(
-            carry_out(&service, request).await?,
+            obey(site, operation, request).await?,
             after,
             End::Stall,
         )),
         Some(Effect::Forget) => {
-            let answer = finished(carry_out(&service, request).await?).await?;
+            let answer = finished(obey(site, operation, request).await?).await?;
             shelf.forget(&path);
             Ok(answer)
         }
         Some(Effect::Shorten) => {
-            let answer = finished(carry_out(&service, request).await?).await?;
+            let answer = finished(obey(site, operation, request).await?).await?;
             shelf.shorten(&path);
             Ok(answer)
         }
         Some(Effect::Hold) => {
             faults.released().await;
-            carry_out(&service, request).await
+            obey(site, operation, request).await
         }
         Some(Effect::HoldBody(after)) => {
             let release = faults.released();
-            Ok(held(carry_out(&service, request).await?, after, release))
+            Ok(held(obey(site, operation, request).await?, after, release))
         }
     }
 }
 
-async fn carry_out(service: &S3Service, request: Request<Incoming>) -> Result<Answer, BoxError> {
-    let answer = service.call(request.map(s3s::Body::from)).await?;
-    Ok(answer.map(|body| body.map_err(BoxError::from).boxed_unsync()))
+/// Carries a request out as a store of these ways does.
+async fn obey(
+    site: &Site,
+    operation: Operation,
+    request: Request<Incoming>,
+) -> Result<Answer, BoxError> {
+    let (query, headers) = (request.uri().query(), request.headers());
+    if let Some(refusal) = site
+        .quirks
+        .refusal(operation, query, headers, &site.uploads)
+    {
+        return refused(request, refusal).await;
+    }
+    let answer = site.service.call(request.map(s3s::Body::from)).await?;
+    let answer = answer.map(|body| body.map_err(BoxError::from).boxed_unsync());
+    match tags(site) {
+        Some(tags) => retagged(answer, tags).await,
+        None => Ok(answer),
+    }
+}
+
+/// What has become of the tags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tags {
+    Bare,
+    Missing,
+}
+
+fn tags(site: &Site) -> Option<Tags> {
+    site.quirks.find(|quirk| match quirk {
+        Quirk::UnquotedTags => Some(Tags::Bare),
+        Quirk::NoTags => Some(Tags::Missing),
+        _ => None,
+    })
+}
+
+/// The answer with other tags in its head and in its text.
+async fn retagged(mut answer: Answer, tags: Tags) -> Result<Answer, BoxError> {
+    if let Some(tag) = answer.headers_mut().remove(ETAG)
+        && tags == Tags::Bare
+    {
+        let bare = tag.to_str()?.trim_matches('"').to_owned();
+        answer
+            .headers_mut()
+            .insert(ETAG, HeaderValue::from_str(&bare)?);
+    }
+    let is_xml = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/xml");
+    if !is_xml {
+        return Ok(answer);
+    }
+    let (mut head, body) = answer.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
+    let mut pieces = text.split("<ETag>");
+    let mut altered = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (tag, rest) = piece.split_once("</ETag>").unwrap_or((piece, ""));
+        if tags == Tags::Bare {
+            let bare = tag.replace("&quot;", "").replace('"', "");
+            altered += &format!("<ETag>{bare}</ETag>");
+        }
+        altered += rest;
+    }
+    Ok(Response::from_parts(head, full(Bytes::from(altered))))
+}
+
+/// Reads what is refused, as far as it is sent: a client that is broken off may not see the refusal.
+async fn refused(request: Request<Incoming>, refusal: Refusal) -> Result<Answer, BoxError> {
+    let _ = request.into_body().collect().await;
+    let mut answer = ready_made(refusal.status, refusal.body)?;
+    for (name, value) in refusal.headers {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_str(&value)?);
+    }
+    Ok(answer)
 }
 
 /// The answer with its whole body read, so that whatever stands behind it has happened.

@@ -50,6 +50,8 @@ pub enum Effect {
     Stall,
     /// The connection is closed without an answer.
     Drop,
+    /// The call is carried out, and the connection is closed without an answer.
+    Lose,
     /// The answer's body breaks off after so many bytes.
     Cut(u64),
     /// The answer's body stops after so many bytes, and the connection stays.

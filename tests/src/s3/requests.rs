@@ -2,11 +2,25 @@
 
 use hyper::{HeaderMap, Method};
 
+/// What may be asked of a bucket besides its objects.
+const SETTINGS: [&str; 8] = [
+    "location",
+    "versioning",
+    "versions",
+    "object-lock",
+    "lifecycle",
+    "policy",
+    "policyStatus",
+    "encryption",
+];
+
 /// A call of the S3 API, as far as the charm makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// `ListObjectsV2`, which is also how the charm asks for the bucket.
     ListObjects,
+    /// `ListObjects`, the first version.
+    ListObjectsV1,
     /// `ListMultipartUploads`.
     ListUploads,
     /// `DeleteObjects`.
@@ -50,6 +64,7 @@ impl Operation {
         match (method.as_str(), on_object) {
             ("GET", false) if has("uploads") => Self::ListUploads,
             ("GET", false) if has("list-type") => Self::ListObjects,
+            ("GET", false) if !SETTINGS.iter().any(|name| has(name)) => Self::ListObjectsV1,
             ("POST", false) if has("delete") => Self::DeleteObjects,
             ("GET", true) if has("uploadId") => Self::ListParts,
             ("GET", true) => Self::GetObject,

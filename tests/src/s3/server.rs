@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::answers;
 use super::certificates::Certificate;
 use super::faults::{Fault, Faults};
+use super::quirks::{Quirk, Quirks};
 use super::requests::Operation;
 use super::shelf::Shelf;
 use super::store::Store;
@@ -42,6 +43,8 @@ pub struct Options {
     pub bucket: String,
     /// Speaks TLS with this certificate.
     pub certificate: Option<Certificate>,
+    /// The ways that it has and other stores have not.
+    pub quirks: Vec<Quirk>,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             secret_key: "the-secret-key".to_owned(),
             bucket: "demo".to_owned(),
             certificate: None,
+            quirks: Vec::new(),
         }
     }
 }
@@ -68,6 +72,7 @@ pub struct Server {
     faults: Faults,
     uploads: Arc<Uploads>,
     shelf: Arc<Shelf>,
+    quirks: Quirks,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _temporary: Option<tempfile::TempDir>,
@@ -90,10 +95,13 @@ impl Server {
                 .with_context(|| format!("cannot use {}", directory.display()))?,
         );
         shelf.create_bucket(&options.bucket)?;
+        shelf.be_late(&options.quirks);
         let (faults, uploads) = (Faults::default(), Arc::new(Uploads::default()));
+        let quirks = Quirks::new(options.quirks.clone());
         let mut builder = S3ServiceBuilder::new(Store {
             shelf: shelf.clone(),
             uploads: uploads.clone(),
+            quirks: quirks.clone(),
         });
         builder.set_auth(SimpleAuth::from_single(
             options.access_key.as_str(),
@@ -103,6 +111,8 @@ impl Server {
             service: builder.build(),
             faults: faults.clone(),
             shelf: shelf.clone(),
+            uploads: uploads.clone(),
+            quirks: quirks.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -135,6 +145,7 @@ impl Server {
             faults,
             uploads,
             shelf,
+            quirks,
             stop: Some(stop),
             thread: Some(thread),
             _temporary: temporary,
@@ -184,6 +195,12 @@ impl Server {
     /// Takes all orders back.
     pub fn clear_faults(&self) {
         self.faults.clear();
+    }
+
+    /// Makes it another store with the same objects.
+    pub fn become_of(&self, quirks: Vec<Quirk>) {
+        self.shelf.be_late(&quirks);
+        self.quirks.become_of(quirks);
     }
 
     /// How many calls of a kind it has seen, spoiled ones included.
@@ -242,10 +259,12 @@ impl Drop for Server {
 
 /// What every connection needs.
 #[derive(Clone)]
-struct Site {
-    service: S3Service,
-    faults: Faults,
-    shelf: Arc<Shelf>,
+pub(super) struct Site {
+    pub(super) service: S3Service,
+    pub(super) faults: Faults,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) uploads: Arc<Uploads>,
+    pub(super) quirks: Quirks,
     tls: Option<TlsAcceptor>,
 }
 
@@ -276,14 +295,7 @@ async fn welcome(site: Site, stream: TcpStream) {
 }
 
 async fn talk(site: Site, stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let service = service_fn(move |request| {
-        answers::answer(
-            site.service.clone(),
-            site.faults.clone(),
-            site.shelf.clone(),
-            request,
-        )
-    });
+    let service = service_fn(move |request| answers::answer(site.clone(), request));
     let mut connection = http1::Builder::new();
     connection.timer(TokioTimer::new());
     // How a connection ends is the client's affair.

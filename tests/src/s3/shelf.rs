@@ -18,6 +18,8 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Result, s3_error};
 use tokio::io::AsyncWriteExt as _;
 
+use super::quirks::Quirk;
+
 /// Where what has not become an object yet is kept; no bucket's name begins with a dot.
 const WORKSHOP: &str = ".workshop";
 
@@ -27,6 +29,16 @@ pub(super) struct Shelf {
     root: PathBuf,
     tags: Mutex<HashMap<PathBuf, Tag>>,
     next: AtomicU64,
+    late: Mutex<Late>,
+}
+
+/// New objects that listings do not show yet.
+#[derive(Debug, Default)]
+struct Late {
+    /// In how many listings a new object is missing.
+    lists: usize,
+    /// In how many an object still is.
+    left: HashMap<PathBuf, usize>,
 }
 
 /// What cannot be told from an object's file.
@@ -65,6 +77,28 @@ impl Shelf {
             root: root.to_owned(),
             tags: Mutex::default(),
             next: AtomicU64::new(1),
+            late: Mutex::default(),
+        })
+    }
+
+    /// Lets new objects be late in listings, if one of the quirks says so.
+    pub(super) fn be_late(&self, quirks: &[Quirk]) {
+        let lists = quirks.iter().find_map(|quirk| match quirk {
+            Quirk::LateLists(lists) => Some(*lists),
+            _ => None,
+        });
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.lists = lists.unwrap_or_default();
+        late.left.clear();
+    }
+
+    /// Whether a listing does not show an object yet.
+    pub(super) fn is_late(&self, path: &Path) -> bool {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.left.get_mut(path).is_some_and(|left| {
+            let hidden = *left > 0;
+            *left = left.saturating_sub(1);
+            hidden
         })
     }
 
@@ -166,6 +200,11 @@ impl Shelf {
             fs::create_dir_all(folder).map_err(broken)?;
         }
         let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        if !place.exists() {
+            let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+            let lists = late.lists;
+            late.left.insert(place.to_owned(), lists);
+        }
         fs::rename(workpiece, place).map_err(broken)?;
         tags.insert(place.to_owned(), tag);
         Ok(())

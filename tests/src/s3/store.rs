@@ -9,6 +9,7 @@ use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
+use super::quirks::{Quirk, Quirks};
 use super::shelf::{Shelf, Tag, broken, hex};
 use super::uploads::Uploads;
 
@@ -17,6 +18,7 @@ use super::uploads::Uploads;
 pub(super) struct Store {
     pub(super) shelf: Arc<Shelf>,
     pub(super) uploads: Arc<Uploads>,
+    pub(super) quirks: Quirks,
 }
 
 /// Marks a request whose range is passed over.
@@ -73,7 +75,12 @@ impl S3 for Store {
         };
         // One thread answers all: nobody comes between the question and the writing.
         let there = self.shelf.find(&input.bucket, &input.key).ok();
-        match (input.if_none_match, input.if_match, there) {
+        let ignored = self.quirks.has(&Quirk::ConditionsIgnored);
+        let (absent, tagged) = match ignored {
+            true => (None, None),
+            false => (input.if_none_match, input.if_match),
+        };
+        match (absent, tagged, there) {
             (Some(_), _, Some(_)) => return Err(unmet()),
             (_, Some(_), None) => {
                 return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
@@ -169,8 +176,16 @@ impl S3 for Store {
         }
         let quiet = input.delete.quiet.unwrap_or_default();
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        let keeps = self.quirks.has(&Quirk::KeepsObjects);
         for object in input.delete.objects {
-            match self.shelf.remove(&input.bucket, &object.key) {
+            let removed = match keeps {
+                true => Err(s3_error!(
+                    AccessDenied,
+                    "Access Denied because object protected by object lock."
+                )),
+                false => self.shelf.remove(&input.bucket, &object.key),
+            };
+            match removed {
                 Ok(()) => deleted.push(DeletedObject {
                     key: Some(object.key),
                     ..Default::default()
@@ -195,6 +210,13 @@ impl S3 for Store {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         self.list_objects_v2_of(request.input)
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        self.list_objects_of(request.input)
     }
 
     async fn create_multipart_upload(
@@ -302,11 +324,13 @@ impl S3 for Store {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
         self.shelf.bucket(&input.bucket)?;
+        let by_key = self.quirks.has(&Quirk::UploadsByKeyOnly);
         let all = self
             .uploads
             .all()
             .into_iter()
-            .filter(|(_, open)| open.bucket == input.bucket);
+            .filter(|(_, open)| open.bucket == input.bucket)
+            .filter(|(_, open)| !by_key || input.prefix.as_ref() == Some(&open.key));
         let uploads = all.map(|(id, open)| MultipartUpload {
             initiated: Some(open.initiated.into()),
             key: Some(open.key),
