@@ -16,6 +16,7 @@ mod lease;
 mod legacy;
 mod listing;
 mod load;
+mod misbehaviour;
 mod openpgp;
 mod ordeal;
 mod parts;
