@@ -14,6 +14,7 @@ mod lease;
 mod media;
 mod newest;
 mod observe;
+mod owner;
 mod passphrases;
 mod process;
 mod report;

@@ -6,15 +6,16 @@
 //! ```
 //!
 //! Units of one application share a bucket, and applications of several models may. A lease keeps a deletion from
-//! what another unit restores, and tells an operator who is at work. It is written under a condition, so that stores
-//! which honour those decide who was first; for the others it is read again. Two who see themselves as first on such
-//! a store learn of each other at the first renewal.
+//! what another unit restores, and tells an operator who is at work. It is written under a condition, and a store that is
+//! seen to honour conditions decides who was first. On any other store the lease is written, left to settle, and read
+//! again: whoever has asked before the lease was written has written by then, too, and the last one has it.
 //!
 //! The work goes on when its lease is lost. That happens to a process that could not renew it for long enough, because it
 //! stood still or the store was away. To break the work off there could mean to stop within a swap, and whoever holds the
 //! lease now can do no harm to a restore that has staged its data, nor to a backup, whose objects bear its own name.
 //! What can go wrong, an object that is deleted while it is read, is an error of its own.
 
+mod conditions;
 mod document;
 mod task;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::Catalogue;
 use crate::s3::{Bucket, Condition, ConditionError, S3Error};
@@ -47,6 +48,8 @@ pub struct Holder {
     pub unit: String,
     /// The UUID of its model.
     pub model: String,
+    /// The model's name, for people.
+    pub model_name: String,
 }
 
 /// How long a lease lasts, and how often it is renewed.
@@ -56,6 +59,10 @@ pub struct Terms {
     pub renewed_every: Duration,
     /// The time from the last renewal to the end.
     pub lasts: Duration,
+    /// How long a new lease is left alone before it counts, on a store that lets several write at once.
+    ///
+    /// Looking and writing may take half of it together.
+    pub settles: Duration,
 }
 
 /// Why a lease cannot be had, or is no more.
@@ -131,6 +138,7 @@ impl Default for Terms {
         Self {
             renewed_every: Duration::from_secs(30),
             lasts: Duration::from_secs(120),
+            settles: Duration::from_secs(4),
         }
     }
 }
@@ -160,12 +168,23 @@ impl Lease {
             now,
             lost: None,
         };
+        let mut decided = None;
         for _ in 0..ATTEMPTS {
+            let asked = Instant::now();
             let found = read(&lease.bucket).await?;
             if let Verdict::Busy(document) = verdict(found.document, &lease.holder, now()) {
                 return Err(document.busy(&lease.holder));
             }
             lease.write(found.unchanged).await.map_err(denied)?;
+            let took = asked.elapsed();
+            let honoured = match decided {
+                Some(honoured) => honoured,
+                None => conditions::honoured(&lease.bucket, &lease.document.token).await,
+            };
+            decided = Some(honoured);
+            if !honoured && !lease.settle(took).await {
+                continue;
+            }
             // Whatever the store made of the condition: the one who is read has it.
             let found = read(&lease.bucket).await?.document;
             if found.is_some_and(|document| document.is(&lease.document)) {
@@ -173,6 +192,29 @@ impl Lease {
             }
         }
         Err(LeaseError::Contended)
+    }
+
+    /// Waits until all who saw no lease before this one was written have written theirs, too.
+    ///
+    /// Whoever was slow may have overwritten one that counted already. Then its own is taken away again, and its holder
+    /// is given the time to renew it; this one is no good in that case.
+    async fn settle(&self, took: Duration) -> bool {
+        let Terms {
+            renewed_every,
+            settles,
+            ..
+        } = self.terms;
+        if took <= settles / 2 {
+            sleep(settles).await;
+            return true;
+        }
+        tracing::warn!(
+            seconds = took.as_secs_f32(),
+            "the store is too slow to tell who came first, trying again"
+        );
+        self.withdraw().await;
+        sleep(renewed_every + settles).await;
+        false
     }
 
     /// Does the work while the lease is renewed beside it.
@@ -194,6 +236,11 @@ impl Lease {
 
     /// Gives the lease back. Where that fails, it ends by itself.
     pub async fn release(self) {
+        self.withdraw().await;
+    }
+
+    /// Removes the lease from the bucket if it is this one.
+    async fn withdraw(&self) {
         let releasing = async {
             let found = read(&self.bucket).await?.document;
             if !found.is_some_and(|document| document.is(&self.document)) {

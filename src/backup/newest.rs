@@ -77,6 +77,25 @@ async fn find(catalogue: &Catalogue) -> Result<Option<(BackupId, String)>, S3Err
     Ok(None)
 }
 
+impl Catalogue {
+    /// The newest finished backup that has a manifest.
+    pub(super) async fn newest_manifest(&self) -> Result<Option<BackupId>, CatalogueError> {
+        let newest = async {
+            for (id, folder) in named(self).await?.into_iter().rev() {
+                let manifest = Self::key(&id, MANIFEST);
+                if folder && self.bucket().stat(&manifest).await?.is_some() {
+                    return Ok(Some(id));
+                }
+            }
+            Ok(None)
+        };
+        newest.await.map_err(|source| CatalogueError::Store {
+            action: "look at the newest backup",
+            source,
+        })
+    }
+}
+
 /// All names of backups in the bucket, oldest first; whether it is a folder, or one object as the Python charm made it.
 pub(super) async fn named(catalogue: &Catalogue) -> Result<Vec<(BackupId, bool)>, S3Error> {
     let mut listing = catalogue.bucket().list_level("");

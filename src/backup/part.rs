@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::format::{MemberDigest, Members, Tally};
+use super::format::{MemberDigest, Tally, Volume};
 use super::preflight::Sealed;
 use super::stage::{Wanted, visit};
 use super::{Catalogue, Place, RestoreError, Scope};
@@ -15,52 +15,18 @@ use crate::openpgp::Passphrase;
 /// The inventory is read twice more: which volumes are needed is known only at its end, and what all their members come
 /// to only then.
 pub(super) async fn wanted(
-    catalogue: &Catalogue,
-    passphrases: &[Arc<Passphrase>],
+    keys: (&Catalogue, &[Arc<Passphrase>]),
     sealed: &Sealed,
     place: &Place,
     scope: Scope,
     beside: &Scope,
 ) -> Result<Wanted, RestoreError> {
-    let counts: Vec<u64> = sealed
-        .inventory
-        .volumes
-        .iter()
-        .map(|volume| volume.members)
-        .collect();
-    let permitted = place.permitted;
-    let base = format!("{}/", place.there.trim_matches('/'));
-    let staged: Scope = scope
-        .words()
-        .iter()
-        .chain(beside.words())
-        .cloned()
-        .collect();
-    let (looked, swapped) = (staged.clone(), scope.clone());
-    let is_in = move |member: &Member, scope: &Scope| {
-        let path = member.path.strip_prefix(&base);
-        path.is_some_and(|path| permitted(Path::new(path), scope))
-    };
-    let walk = Walk::new(counts.clone());
-    let looking = move |walk: &mut Walk, member: &Member| {
-        walk.go();
-        if is_in(member, &looked) {
-            walk.taken.members += 1;
-            walk.taken.content += member.size;
-            walk.needed[walk.volume] = true;
-            walk.swapped += u64::from(is_in(member, &swapped));
-        }
-    };
-    let found = visit(catalogue, passphrases, &sealed.manifest, walk, looking).await?;
-    let Walk {
-        needed,
-        taken,
-        swapped,
-        ..
-    } = found.state;
+    let words = scope.words().iter().chain(beside.words());
+    let staged: Scope = words.cloned().collect();
+    let found = find(keys, sealed, place, (&scope, &staged)).await?;
 
-    let walk = (Walk::new(counts), MemberDigest::default(), Ok(()));
-    let chosen = needed.clone();
+    let walk = (Walk::new(sealed), MemberDigest::default(), Ok(()));
+    let chosen = found.needed.clone();
     let digesting = move |(walk, digest, noted): &mut (Walk, MemberDigest, std::io::Result<()>),
                           member: &Member| {
         walk.go();
@@ -68,22 +34,57 @@ pub(super) async fn wanted(
             *noted = digest.add(member).map(drop);
         }
     };
-    let found = visit(catalogue, passphrases, &sealed.manifest, walk, digesting).await?;
-    let (_, digest, noted) = found.state;
+    let (catalogue, passphrases) = keys;
+    let digested = visit(catalogue, passphrases, &sealed.manifest, walk, digesting).await?;
+    let (_, digest, noted) = digested.state;
     noted.map_err(RestoreError::Stream)?;
-    let members: Members = digest.finish();
-    let volumes = sealed.inventory.volumes.iter().zip(needed);
     Ok(Wanted {
         scope,
         staged,
-        volumes: volumes
-            .filter(|(_, needed)| *needed)
-            .map(|(volume, _)| volume.clone())
-            .collect(),
-        members,
-        taken,
-        swapped,
+        volumes: found.volumes(sealed),
+        members: digest.finish(),
+        taken: found.taken,
+        swapped: found.swapped,
     })
+}
+
+/// The volumes that hold anything of `scope`.
+pub(super) async fn volumes(
+    keys: (&Catalogue, &[Arc<Passphrase>]),
+    sealed: &Sealed,
+    place: &Place,
+    scope: &Scope,
+) -> Result<Vec<Volume>, RestoreError> {
+    let found = find(keys, sealed, place, (scope, scope)).await?;
+    Ok(found.volumes(sealed))
+}
+
+/// Goes through the inventory, and looks which members are to be swapped, and which to be staged.
+async fn find(
+    (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
+    sealed: &Sealed,
+    place: &Place,
+    (swapped, staged): (&Scope, &Scope),
+) -> Result<Walk, RestoreError> {
+    let permitted = place.permitted;
+    let base = format!("{}/", place.there.trim_matches('/'));
+    let (swapped, staged) = (swapped.clone(), staged.clone());
+    let is_in = move |member: &Member, scope: &Scope| {
+        let path = member.path.strip_prefix(&base);
+        path.is_some_and(|path| permitted(Path::new(path), scope))
+    };
+    let looking = move |walk: &mut Walk, member: &Member| {
+        walk.go();
+        if is_in(member, &staged) {
+            walk.taken.members += 1;
+            walk.taken.content += member.size;
+            walk.needed[walk.volume] = true;
+            walk.swapped += u64::from(is_in(member, &swapped));
+        }
+    };
+    let walk = Walk::new(sealed);
+    let found = visit(catalogue, passphrases, &sealed.manifest, walk, looking).await?;
+    Ok(found.state)
 }
 
 /// Goes through the members of an inventory and knows which volume each is in.
@@ -102,7 +103,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(counts: Vec<u64>) -> Self {
+    fn new(sealed: &Sealed) -> Self {
+        let volumes = sealed.inventory.volumes.iter();
+        let counts: Vec<u64> = volumes.map(|volume| volume.members).collect();
         Self {
             needed: vec![false; counts.len() + 1],
             counts,
@@ -111,6 +114,15 @@ impl Walk {
             taken: Tally::default(),
             swapped: 0,
         }
+    }
+
+    /// The volumes that are needed.
+    fn volumes(&self, sealed: &Sealed) -> Vec<Volume> {
+        let volumes = sealed.inventory.volumes.iter().zip(&self.needed);
+        volumes
+            .filter(|(_, needed)| **needed)
+            .map(|(volume, _)| volume.clone())
+            .collect()
     }
 
     /// Goes on to the next member.

@@ -90,7 +90,7 @@ impl Sealed {
     /// Narrows what is to be restored to a part of it; `beside` is staged too, and not swapped.
     pub async fn narrow(
         &mut self,
-        (catalogue, passphrases): (&Catalogue, &[Arc<Passphrase>]),
+        keys: (&Catalogue, &[Arc<Passphrase>]),
         place: &Place,
         (scope, beside): (Scope, &Scope),
     ) -> Result<(), RestoreError> {
@@ -98,7 +98,7 @@ impl Sealed {
             legacy::narrow(self, scope, beside);
             return Ok(());
         }
-        self.wanted = wanted(catalogue, passphrases, self, place, scope, beside).await?;
+        self.wanted = wanted(keys, self, place, scope, beside).await?;
         Ok(())
     }
 

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use super::format::{FormatError, Volume};
 use super::preflight::Sealed;
-use super::stage::stage;
+use super::stage::{Staged, stage};
 use super::swap::{Ended, Made, Service, Swap, SwapError, Swapped, TakenBack};
-use super::{Catalogue, CatalogueError, Kept, Monitor, Operation, Place, Scope, previous};
+use super::{
+    BackupId, Catalogue, CatalogueError, Kept, Monitor, Operation, Place, Scope, previous,
+};
 use crate::openpgp::{OpenError, Passphrase};
 use crate::s3::S3Error;
 use crate::{archive, pebble};
@@ -213,12 +215,32 @@ where
     } = *restoration;
     let id = sealed.id().clone();
     let staged = stage(client, (catalogue, passphrases), sealed, place, monitor).await?;
+    swap_in(restoration, (&id, &staged), service, now).await
+}
+
+/// Puts what was staged of a backup in its place, unless there is nothing of what was asked for.
+pub(super) async fn swap_in<F, B>(
+    restoration: &Restoration<'_>,
+    (id, staged): (&BackupId, &Staged),
+    service: &Service<F, B>,
+    now: fn() -> Timestamp,
+) -> Result<Made, RestoreError>
+where
+    F: AsyncFn(&Swapped) -> Result<Vec<String>, String>,
+    B: AsyncFn() -> Result<(), String>,
+{
+    let Restoration {
+        client,
+        place,
+        monitor,
+        ..
+    } = *restoration;
     let replaced = (place.replaced)(&place.staged(), staged.scope());
     if replaced.is_ok_and(|replaced| replaced.is_empty()) {
         place.clear_staging()?;
         return Err(RestoreError::Absent(staged.scope().clone()));
     }
-    let swap = Swap::restore(place, &id, &staged, now())?;
+    let swap = Swap::restore(place, id, staged, now())?;
     made(swap.carry(client, service, monitor).await?)
 }
 
@@ -239,7 +261,7 @@ where
     made(swap.carry(client, service, monitor).await?)
 }
 
-pub(super) fn made(ended: Ended) -> Result<Made, RestoreError> {
+fn made(ended: Ended) -> Result<Made, RestoreError> {
     match ended {
         Ended::Made(made) => Ok(made),
         Ended::TakenBack(taken_back) => Err(RestoreError::TakenBack(taken_back)),

@@ -152,11 +152,8 @@ impl Verification<'_> {
         let volumes = match sealed.heritage {
             Some(_) => sealed.volumes().to_vec(),
             None => {
-                let nothing = Scope::default();
-                let (catalogue, keys) = (self.catalogue, self.passphrases);
-                let wanted =
-                    part::wanted(catalogue, keys, sealed, self.place, scope.clone(), &nothing);
-                wanted.await?.volumes
+                let keys = (self.catalogue, self.passphrases);
+                part::volumes(keys, sealed, self.place, scope).await?
             }
         };
         Ok(Some((scope, volumes)))

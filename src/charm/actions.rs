@@ -1,6 +1,7 @@
 //! Actions: parameters to use case, outcome to results.
 
 mod create;
+mod force;
 mod legacy;
 mod listing;
 mod preflight;
@@ -64,7 +65,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "rotate-passphrase" => rotate::rotate(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
-        "delete-backup" => listing::delete(charm, parameters.text("backup-id")).await,
+        "delete-backup" => listing::delete(charm, &parameters).await,
         "register-user" => {
             register::register(charm, parameters.text("username"), parameters.flag("admin")).await
         }

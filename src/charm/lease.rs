@@ -3,8 +3,8 @@
 use tracing::warn;
 
 use super::failure::{self, Failure, Kind};
-use super::{Charm, now};
-use crate::backup::{Catalogue, Holder, Lease, LeaseError, Task, Terms};
+use super::{Charm, now, owner};
+use crate::backup::{Catalogue, Claim, Holder, Lease, LeaseError, Task, Terms};
 
 /// What an action does when the store lets nobody write a lease.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(super) async fn holding<T>(
     let holder = Holder {
         unit: charm.context.unit.to_string(),
         model: charm.context.model_uuid.clone(),
+        model_name: charm.context.model_name.clone(),
     };
     let random = |bytes: &mut [u8]| getrandom::fill(bytes);
     let taken = Lease::take(catalogue, holder, task, Terms::default(), random, now).await;
@@ -43,6 +44,23 @@ pub(super) async fn holding<T>(
     }
     lease.release().await;
     outcome
+}
+
+/// Does the work while the lease is held and the backups are this server's own, as they have to be for whatever adds to
+/// them or takes away.
+pub(super) async fn owning<T>(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (task, lead): (impl Into<Task>, &'static str),
+    claim: Claim,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let work = async {
+        let claimed = owner::claim(charm, catalogue, claim).await;
+        claimed.map_err(|failure| failure.led_by(lead))?;
+        work.await
+    };
+    holding(charm, catalogue, (task, lead), Without::Fail, work).await
 }
 
 fn refused(error: &LeaseError) -> Failure {

@@ -9,7 +9,7 @@ use super::observe::{BackupRelation, Observation};
 use super::passphrases::Passphrases;
 use super::swaps::keep_hours;
 use super::volume::Volume;
-use super::{Charm, newest, store};
+use super::{Charm, newest, owner, store};
 use crate::backup::{Kept, Operation};
 use crate::juju::{Options, Status, UnitName};
 
@@ -49,7 +49,7 @@ pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> St
             false => None,
         }
     };
-    let (health, backup) = tokio::join!(health, place(charm, &seen.backup));
+    let (health, (backup, foreign)) = tokio::join!(health, place(charm, seen));
     let version = match &health {
         Some(Ok(())) => charm.synapse_version().await,
         Some(Err(reason)) => {
@@ -58,7 +58,8 @@ pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> St
         }
         None => None,
     };
-    let notes = notes(charm, seen, backup.is_none()).await;
+    let mut notes = notes(charm, seen, backup.is_none()).await;
+    notes.extend(foreign);
     Standing {
         health,
         version,
@@ -80,17 +81,24 @@ async fn notes(charm: &Charm, seen: &Observation, reachable: bool) -> Vec<String
     notes
 }
 
-/// What is wrong with the place for backups.
-async fn place(charm: &Charm, relation: &BackupRelation) -> Option<(&'static str, Failure)> {
-    if matches!(relation, BackupRelation::Absent) {
-        return None;
+/// What is wrong with the place for backups; and whose the backups there are, if they are somebody else's.
+async fn place(
+    charm: &Charm,
+    seen: &Observation,
+) -> (Option<(&'static str, Failure)>, Option<String>) {
+    if matches!(seen.backup, BackupRelation::Absent) {
+        return (None, None);
     }
-    match store::catalogue(charm, relation) {
-        Err(failure) => Some((INVALID, failure)),
-        Ok(catalogue) => {
-            let failure = store::probe(charm, &catalogue).await.err()?;
-            Some((INACCESSIBLE, failure))
-        }
+    match store::catalogue(charm, &seen.backup) {
+        Err(failure) => (Some((INVALID, failure)), None),
+        Ok(catalogue) => match store::probe(charm, &catalogue).await {
+            Err(failure) => (Some((INACCESSIBLE, failure)), None),
+            Ok(()) => {
+                let me = owner::me(charm, seen.volume.as_ref(), &seen.options);
+                let other = owner::other(&catalogue, &me).await;
+                (None, other.map(|owner| format!("path belongs to {owner}")))
+            }
+        },
     }
 }
 

@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::client::{self, Manner};
@@ -18,11 +17,8 @@ use super::error::S3Error;
 use super::limits::Limits;
 use super::listing::Listing;
 use super::params::Params;
-use super::parts::Digests;
 use super::proxy::Proxy;
-
-/// The most keys that a store takes in one deletion.
-const DELETED_AT_ONCE: usize = 1000;
+use super::shared::Shared;
 
 /// A bucket below the relation's path; cheap to clone, and all clones share their connections.
 ///
@@ -34,6 +30,7 @@ struct Inner {
     client: Client,
     scene: Scene,
     limits: Limits,
+    shared: Shared,
     name: String,
     /// The path with a slash behind it, or nothing.
     root: String,
@@ -53,25 +50,6 @@ pub struct Object {
     pub modified: Option<Timestamp>,
 }
 
-/// What came of a deletion.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use]
-pub struct Deletion {
-    /// How many of the keys are gone now, whether or not they were there.
-    pub deleted: usize,
-    /// The keys that the store kept.
-    pub failed: Vec<Undeleted>,
-}
-
-/// An object that the store did not delete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undeleted {
-    /// The key, relative to the relation's path.
-    pub key: String,
-    /// The store's error code.
-    pub code: String,
-}
-
 impl Bucket {
     /// Makes a bucket ready for use; no request is sent.
     #[must_use]
@@ -81,10 +59,12 @@ impl Bucket {
         } else {
             format!("{}/", params.path())
         };
+        let shared = Shared::new(&limits);
         Self(Arc::new(Inner {
-            client: client::client(params, proxy, &limits),
+            client: client::client(params, proxy, &limits, &shared),
             scene: Scene::new(params),
             limits,
+            shared,
             name: params.bucket().to_owned(),
             root,
             tls: params.is_tls(),
@@ -104,41 +84,11 @@ impl Bucket {
             .max_keys(1);
         let sent = call
             .customize()
-            .config_override(Manner::Head.config(self.limits()))
+            .config_override(self.manner(Manner::Head, "list the bucket"))
             .send()
             .await;
         sent.map(drop)
             .map_err(|error| self.explain("list the bucket", None, &error))
-    }
-
-    /// Writes a small object in one request and gives its tag.
-    ///
-    /// The bytes travel with their CRC32C, and the tag is held against their MD5 where it is one.
-    pub async fn put(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
-        let task = format!("write {key}");
-        let digests = Digests::of(&content);
-        let call = self
-            .client()
-            .put_object()
-            .bucket(self.name())
-            .key(self.full(key));
-        let call = call
-            .checksum_crc32_c(digests.crc32c())
-            .body(ByteStream::from(content));
-        let sent = call
-            .customize()
-            .config_override(Manner::Control.config(self.limits()))
-            .send()
-            .await;
-        let answer = sent.map_err(|error| self.explain(&task, None, &error))?;
-        let encrypted = answer.server_side_encryption().is_some();
-        if !digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
-            return Err(S3Error::PartAltered {
-                key: key.to_owned(),
-                part: 1,
-            });
-        }
-        Ok(answer.e_tag().map(unquoted))
     }
 
     /// Opens an object for reading.
@@ -150,7 +100,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(Manner::Data.config(self.limits()))
+            .config_override(self.manner(Manner::Data, &format!("read {key}")))
             .send()
             .await;
         let answer =
@@ -171,7 +121,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(self.limits()))
+            .config_override(self.manner(Manner::Control, &format!("look at {key}")))
             .send()
             .await;
         let answer = match sent {
@@ -204,59 +154,6 @@ impl Bucket {
         Listing::new(self.clone(), prefix, true)
     }
 
-    /// Deletes objects, up to a thousand a request; a missing one counts as deleted.
-    ///
-    /// A failed request ends it with an error; objects that the store keeps are told one by one.
-    pub async fn delete<K: AsRef<str>>(&self, keys: &[K]) -> Result<Deletion, S3Error> {
-        let mut outcome = Deletion::default();
-        for batch in keys.chunks(DELETED_AT_ONCE) {
-            let failed = self.delete_batch(batch).await?;
-            outcome.deleted += batch.len().saturating_sub(failed.len());
-            outcome.failed.extend(failed);
-        }
-        Ok(outcome)
-    }
-
-    async fn delete_batch<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
-        let task = "delete objects";
-        let identifiers: Result<Vec<_>, _> = keys
-            .iter()
-            .map(|key| {
-                ObjectIdentifier::builder()
-                    .key(self.full(key.as_ref()))
-                    .build()
-            })
-            .collect();
-        let delete = identifiers.and_then(|objects| {
-            Delete::builder()
-                .set_objects(Some(objects))
-                .quiet(true)
-                .build()
-        });
-        let delete = delete.map_err(|error| self.explain(task, None, &unbuilt(error)))?;
-        let call = self
-            .client()
-            .delete_objects()
-            .bucket(self.name())
-            .delete(delete);
-        let sent = call
-            .customize()
-            .config_override(Manner::Control.config(self.limits()))
-            .send()
-            .await;
-        let answer = sent.map_err(|error| self.explain(task, None, &error))?;
-        let kept = answer
-            .errors()
-            .iter()
-            .filter(|error| error.code() != Some("NoSuchKey"));
-        Ok(kept
-            .map(|error| Undeleted {
-                key: self.relative(error.key().unwrap_or_default()).to_owned(),
-                code: self.0.scene.cleared(error.code().unwrap_or("no code")),
-            })
-            .collect())
-    }
-
     /// Where a key lies, as an operator would write it: `s3://bucket/path/key`.
     #[must_use]
     pub fn location(&self, key: &str) -> String {
@@ -269,6 +166,16 @@ impl Bucket {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// What all clones have in common: their pace, their retries, and what they have learnt of the store.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    /// The settings of one call, whose retries are counted and told under the name of `task`.
+    pub(super) fn manner(&self, manner: Manner, task: &str) -> Builder {
+        manner.config(&self.0.limits, &self.0.shared, task)
     }
 
     pub(super) fn name(&self) -> &str {

@@ -1,12 +1,13 @@
 //! The SDK's client and its settings: nothing in it comes from the environment.
 
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Config, Credentials, Region, StalledStreamProtectionConfig,
     interceptors::InterceptorContext,
-    retry::{ClassifyRetry, RetryAction, RetryConfig},
+    retry::{ClassifyRetry, RetryAction, RetryConfig, RetryPartition, TokenBucket},
     timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
@@ -16,11 +17,13 @@ use super::diagnosis;
 use super::limits::Limits;
 use super::params::{Params, UriStyle};
 use super::proxy::Proxy;
+use super::retries::{self, Attempts};
+use super::shared::Shared;
 use super::trust;
 use super::wire::{self, Reached};
 
 /// Makes the client of one bucket. No request is sent.
-pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits) -> Client {
+pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits, shared: &Shared) -> Client {
     let reached = Reached::default();
     let tls = params.is_tls();
     let http = wire::client(
@@ -28,6 +31,7 @@ pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits) -> Client 
         proxy.config(tls),
         limits.connect,
         reached.clone(),
+        shared.upload.clone(),
     );
     let credentials = Credentials::new(
         params.access_key().expose_secret(),
@@ -43,6 +47,12 @@ pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits) -> Client 
         .force_path_style(params.style() == UriStyle::Path)
         .http_client(http)
         .retry_classifier(Hopeless { reached })
+        // How often a call is made is for its manner to say, not for a common account of all calls.
+        .retry_partition(
+            RetryPartition::custom("store")
+                .token_bucket(TokenBucket::unlimited())
+                .build(),
+        )
         // The connector watches progress itself, sending included.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(endpoint) = params.endpoint() {
@@ -66,7 +76,7 @@ pub(super) enum Manner {
 
 impl Manner {
     /// The settings of one call.
-    pub(super) fn config(self, limits: &Limits) -> Builder {
+    pub(super) fn config(self, limits: &Limits, shared: &Shared, task: &str) -> Builder {
         let timeouts = TimeoutConfig::builder();
         let (timeouts, attempts) = match self {
             Self::Head => (
@@ -85,16 +95,26 @@ impl Manner {
             ),
             Self::Complete => (
                 patient(timeouts, limits.complete, limits.complete),
-                limits.control_attempts,
+                limits.part_attempts,
             ),
         };
         let retries = RetryConfig::standard()
             .with_max_attempts(attempts)
             .with_initial_backoff(limits.first_pause)
-            .with_max_backoff(limits.longest_pause);
+            .with_max_backoff(retries::LONGEST_ASKED);
+        let attempts = Attempts {
+            retries: shared.retries.clone(),
+            limits: *limits,
+            task: task.to_owned(),
+            most: attempts,
+            hurried: matches!(self, Self::Head),
+            data: matches!(self, Self::Data | Self::Complete),
+            made: AtomicU32::new(0),
+        };
         Config::builder()
             .timeout_config(timeouts.build())
             .retry_config(retries)
+            .retry_classifier(attempts)
     }
 }
 

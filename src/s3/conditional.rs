@@ -44,6 +44,7 @@ impl Bucket {
         content: Bytes,
         condition: &Condition,
     ) -> Result<Option<String>, ConditionError> {
+        let task = format!("write {key}");
         let call = self
             .client()
             .put_object()
@@ -57,7 +58,7 @@ impl Bucket {
         };
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(self.limits()))
+            .config_override(self.manner(Manner::Control, &task))
             .send()
             .await;
         let error = match sent {
@@ -69,7 +70,7 @@ impl Bucket {
             Some(409 | 412) => Err(unmet(key)),
             Some(404) if matches!(condition, Condition::Tagged(_)) => Err(unmet(key)),
             Some(501) => Ok(self.put(key, content).await?),
-            _ => Err(self.explain(&format!("write {key}"), None, &error).into()),
+            _ => Err(self.explain(&task, None, &error).into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How long this room waits and how often it tries.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 /// The time-outs and the numbers of attempts. The default is what production uses.
@@ -25,10 +26,20 @@ pub struct Limits {
     pub control_attempts: u32,
     /// Attempts of a part.
     pub part_attempts: u32,
+    /// Attempts of any call that the store answers with a failure of its own, which a full disk looks like, too.
+    pub fault_attempts: u32,
+    /// The longest time in which parts or objects are tried without a single success.
+    pub fruitless: Duration,
     /// The longest pause before the first retry; it doubles from one to the next, and each pause is a random share of it.
     pub first_pause: Duration,
     /// The longest pause before any retry.
     pub longest_pause: Duration,
+    /// The most bytes a second that are sent.
+    pub upload_rate: Option<NonZeroU64>,
+    /// The most bytes a second that are received.
+    pub download_rate: Option<NonZeroU64>,
+    /// Parts of an upload that may be on their way at once.
+    pub in_flight: NonZeroUsize,
 }
 
 impl Default for Limits {
@@ -41,9 +52,14 @@ impl Default for Limits {
             complete: Duration::from_secs(15 * 60),
             part: Duration::from_secs(60 * 60),
             control_attempts: 4,
-            part_attempts: 8,
+            part_attempts: 100,
+            fault_attempts: 8,
+            fruitless: Duration::from_secs(15 * 60),
             first_pause: Duration::from_millis(300),
             longest_pause: Duration::from_secs(20),
+            upload_rate: None,
+            download_rate: None,
+            in_flight: NonZeroUsize::MIN.saturating_add(2),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Listing {
             .set_delimiter(self.level.then(|| "/".to_owned()));
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(bucket.limits()))
+            .config_override(bucket.manner(Manner::Control, "list the bucket"))
             .send()
             .await;
         let answer = sent.map_err(|error| bucket.explain("list the bucket", None, &error))?;

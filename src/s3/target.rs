@@ -54,6 +54,7 @@ impl Target {
         key: &str,
         checked: bool,
     ) -> Result<Self, S3Error> {
+        let task = format!("begin the upload of {key}");
         let call = bucket
             .client()
             .create_multipart_upload()
@@ -62,10 +63,9 @@ impl Target {
             .set_checksum_algorithm(checked.then_some(ChecksumAlgorithm::Crc32C));
         let sent = call
             .customize()
-            .config_override(sums(checked, Manner::Control.config(bucket.limits())))
+            .config_override(sums(checked, bucket.manner(Manner::Data, &task)))
             .send()
             .await;
-        let task = format!("begin the upload of {key}");
         let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
         match answer.upload_id().filter(|id| !id.is_empty()) {
             Some(id) => Ok(Self {
@@ -100,7 +100,7 @@ impl Target {
                 .set_checksum_crc32_c(self.checked.then(|| digests.crc32c().to_owned()));
             let call = call.body(ByteStream::from(bytes.clone())).customize();
             let call = call
-                .config_override(sums(self.checked, Manner::Data.config(bucket.limits())))
+                .config_override(sums(self.checked, bucket.manner(Manner::Data, &task)))
                 .interceptor(self.attempts.clone());
             // TLS guards the bytes on their way, so that they need not be hashed once more for the signature.
             let call = if bucket.is_tls() {
@@ -144,6 +144,7 @@ impl Target {
     /// Has the store put the parts together.
     pub(super) async fn complete(&self, sent: &[Sent]) -> Result<(), S3Error> {
         let bucket = &self.bucket;
+        let task = format!("complete the upload of {}", self.key);
         // Checksums are given back all or none: stores that do not know them tell none.
         let checked = sent.iter().all(|sent| sent.crc32c.is_some());
         let parts = sent.iter().map(|sent| {
@@ -164,10 +165,9 @@ impl Target {
         let call = call.upload_id(&self.id).multipart_upload(parts);
         let sent = call
             .customize()
-            .config_override(Manner::Complete.config(bucket.limits()))
+            .config_override(bucket.manner(Manner::Complete, &task))
             .send()
             .await;
-        let task = format!("complete the upload of {}", self.key);
         let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
         tracing::debug!(
             key = self.key,

@@ -36,7 +36,7 @@ impl Bucket {
                 .set_upload_id_marker(markers.1.clone());
             let sent = call
                 .customize()
-                .config_override(Manner::Control.config(self.limits()))
+                .config_override(self.manner(Manner::Control, task))
                 .send()
                 .await;
             let answer = sent.map_err(|error| self.explain(task, None, &error))?;
@@ -67,6 +67,7 @@ impl Bucket {
     }
 
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), S3Error> {
+        let task = format!("abort the upload of {key}");
         let call = self
             .client()
             .abort_multipart_upload()
@@ -75,11 +76,11 @@ impl Bucket {
             .upload_id(id);
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(self.limits()))
+            .config_override(self.manner(Manner::Control, &task))
             .send()
             .await;
         let Err(error) = sent else { return Ok(()) };
-        match self.explain(&format!("abort the upload of {key}"), None, &error) {
+        match self.explain(&task, None, &error) {
             S3Error::Refused { code, .. } if code == "NoSuchUpload" => Ok(()),
             S3Error::NotS3 { status: 404, .. } => Ok(()),
             other => Err(other),

@@ -26,7 +26,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::pace::Pace;
 
 /// What the connection is offered at a time.
 const SLICE: usize = 128 << 10;
@@ -68,6 +70,7 @@ pub(super) fn client(
     proxy: ProxyConfig,
     connect: Duration,
     reached: Reached,
+    pace: Pace,
 ) -> SharedHttpClient {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(connect)
@@ -85,6 +88,7 @@ pub(super) fn client(
             inner: inner.clone(),
             silence,
             reached: reached.clone(),
+            pace: pace.clone(),
         })
     })
 }
@@ -95,6 +99,7 @@ struct Watched {
     inner: SharedHttpConnector,
     silence: Duration,
     reached: Reached,
+    pace: Pace,
 }
 
 impl HttpConnector for Watched {
@@ -106,6 +111,8 @@ impl HttpConnector for Watched {
                 inner: body,
                 rest: Bytes::new(),
                 pulse: pulse.clone(),
+                pace: self.pace.clone(),
+                turn: None,
             }),
         });
         let (answer, silence, reached) =
@@ -138,7 +145,12 @@ impl Default for Pulse {
 
 impl Pulse {
     fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.beats_until(Instant::now());
+    }
+
+    /// What waits for its turn does not stand still.
+    fn beats_until(&self, moment: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
     async fn stops(&self, silence: Duration) {
@@ -157,6 +169,31 @@ struct Sliced {
     inner: SdkBody,
     rest: Bytes,
     pulse: Pulse,
+    pace: Pace,
+    /// The next slice, once its turn was taken, and the wait for it.
+    turn: Option<(usize, Option<Pin<Box<Sleep>>>)>,
+}
+
+impl Sliced {
+    /// How long the next slice is, when its turn has come.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let (length, wait) = match &mut self.turn {
+            Some(taken) => taken,
+            none => {
+                let length = self.rest.len().min(self.pace.step(SLICE));
+                let moment = self.pace.turn(length, Instant::now());
+                none.insert((length, moment.map(|moment| Box::pin(sleep_until(moment)))))
+            }
+        };
+        if let Some(wait) = wait {
+            self.pulse.beats_until(wait.deadline());
+            ready!(wait.as_mut().poll(context));
+            self.pulse.beat();
+        }
+        let length = *length;
+        self.turn = None;
+        Poll::Ready(length)
+    }
 }
 
 impl Body for Sliced {
@@ -178,7 +215,7 @@ impl Body for Sliced {
                 },
             }
         }
-        let length = self.rest.len().min(SLICE);
+        let length = ready!(self.poll_turn(context));
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 

@@ -102,6 +102,7 @@ async fn take(
     let holder = Holder {
         unit: unit.to_owned(),
         model: "a-model".to_owned(),
+        model_name: "prod".to_owned(),
     };
     let random = |bytes: &mut [u8]| {
         let token = TOKENS.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +115,7 @@ async fn take(
 fn quick() -> Terms {
     Terms {
         renewed_every: Duration::from_millis(20),
+        settles: Duration::from_millis(200),
         ..Terms::default()
     }
 }
@@ -324,7 +326,8 @@ async fn answer_that_was_lost_is_found_by_reading_again() {
     let lost = Effect::refuse_after(500, "InternalError");
     scene.server.order(Fault::on(Operation::PutObject, lost));
     let lease = scene.take("synapse/0").await.unwrap();
-    assert_eq!(scene.server.calls(Operation::PutObject), 2);
+    // Two for the lease, and three that try what the store makes of conditions.
+    assert_eq!(scene.server.calls(Operation::PutObject), 5);
     lease.release().await;
     assert_eq!(scene.document().await, None);
 }

@@ -19,6 +19,7 @@ mod load;
 mod misbehaviour;
 mod openpgp;
 mod ordeal;
+mod owner;
 mod parts;
 mod passphrases;
 mod pebble_client;

@@ -15,7 +15,14 @@ use synapse_operator::openpgp::{self, Passphrase};
 
 const UNIT: &str = "synapse/0";
 const SECRET: &str = "a passphrase for schemas";
-const DOCUMENTS: [&str; 5] = ["manifest", "inventory", "proof", "failure", "lease"];
+const DOCUMENTS: [&str; 6] = [
+    "manifest",
+    "inventory",
+    "proof",
+    "failure",
+    "lease",
+    "owner",
+];
 
 fn reference() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -160,6 +167,7 @@ fn what_the_charm_writes_fits_its_schemas_and_what_it_never_writes_does_not() {
         bucket.json(&format!("{id}/proof.json")),
         bucket.json(&format!("{failure}/failed.json")),
         lease,
+        bucket.json("owner.json"),
     ];
     for (name, document) in DOCUMENTS.iter().zip(&documents) {
         assert_eq!(faults(name, document), [""; 0], "{name}: {document:#}");

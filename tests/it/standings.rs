@@ -80,6 +80,7 @@ impl Shelf {
         let holder = Holder {
             unit: "synapse/1".to_owned(),
             model: "a-model".to_owned(),
+            model_name: "prod".to_owned(),
         };
         let task = Task {
             backup: Some(id(about)),

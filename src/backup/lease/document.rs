@@ -18,6 +18,9 @@ pub(super) struct Document {
     version: u32,
     pub(super) holder: String,
     pub(super) model: String,
+    /// The model's name, which is no more than a help for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) model_name: String,
     pub(super) task: String,
     pub(super) since: Timestamp,
     renewed: Timestamp,
@@ -32,7 +35,7 @@ pub(super) struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) percent: Option<u8>,
     /// Random: tells this lease from every other one, also of the same holder.
-    token: String,
+    pub(super) token: String,
 }
 
 /// What a lease that was found means to somebody who wants one.
@@ -43,7 +46,7 @@ pub(super) enum Verdict {
     /// It is one's own, from a run that was killed.
     Mine,
     /// Somebody else works.
-    Busy(Document),
+    Busy(Box<Document>),
 }
 
 impl Document {
@@ -52,6 +55,7 @@ impl Document {
             version: VERSION,
             holder: holder.unit.clone(),
             model: holder.model.clone(),
+            model_name: holder.model_name.clone(),
             task: task.name.to_owned(),
             since: now,
             renewed: now,
@@ -114,7 +118,15 @@ impl Document {
     fn named_for(&self, me: &Holder) -> String {
         match self.model == me.model {
             true => self.holder.clone(),
-            false => format!("{} of the model {}", self.holder, self.model),
+            false => format!("{} of the model {}", self.holder, self.model_shown()),
+        }
+    }
+
+    /// The model as people know it.
+    pub(super) fn model_shown(&self) -> &str {
+        match self.model_name.as_str() {
+            "" => &self.model,
+            name => name,
         }
     }
 }
@@ -127,7 +139,7 @@ pub(super) fn verdict(found: Option<Document>, me: &Holder, now: Timestamp) -> V
         None => Verdict::Free,
         Some(found) if found.holder == me.unit && found.model == me.model => Verdict::Mine,
         Some(found) if found.has_ended(now) => Verdict::Free,
-        Some(found) => Verdict::Busy(found),
+        Some(found) => Verdict::Busy(Box::new(found)),
     }
 }
 
@@ -144,6 +156,7 @@ mod tests {
         Holder {
             unit: unit.to_owned(),
             model: model.to_owned(),
+            model_name: String::new(),
         }
     }
 
@@ -167,7 +180,7 @@ mod tests {
         let theirs = || Some(found("synapse/1", "here"));
         let elsewhere = || Some(found("synapse/0", "there"));
         let mine = || Some(found("synapse/0", "here"));
-        let busy = |document: Option<Document>| Verdict::Busy(document.unwrap());
+        let busy = |document: Option<Document>| Verdict::Busy(Box::new(document.unwrap()));
         for (document, now, expected) in [
             (None, 0, Verdict::Free),
             (mine(), 31, Verdict::Mine),
@@ -201,6 +214,11 @@ mod tests {
             told(found("synapse/0", "there")),
             "synapse/0 of the model there is at work on these backups (create-backup, since 2026-11-21T12:04:00Z)"
         );
+        let named = Document {
+            model_name: "prod".to_owned(),
+            ..found("synapse/0", "there")
+        };
+        assert!(told(named).starts_with("synapse/0 of the model prod is at work"));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct AtWork {
     pub unit: String,
     /// The UUID of its model.
     pub model: String,
+    /// The model as people know it: its name, or its UUID.
+    pub model_shown: String,
     /// What it does, as in `create-backup`.
     pub task: String,
     /// The backup it is about, if it is about one.
@@ -58,6 +60,7 @@ impl Document {
         (!self.has_ended(now)).then(|| AtWork {
             unit: word(&self.holder),
             model: word(&self.model),
+            model_shown: word(self.model_shown()),
             task: word(&self.task),
             backup: id.and_then(|id| BackupId::parse(id).ok()),
             since: self.since,

@@ -5,9 +5,9 @@ use std::error::Error;
 use jiff::Timestamp;
 
 use crate::backup::preflight::Sealed;
-use crate::backup::restore::made;
+use crate::backup::restore::swap_in;
 use crate::backup::stage::stage;
-use crate::backup::swap::{Made, Service, Swap, Swapped};
+use crate::backup::swap::{Made, Service, Swapped};
 use crate::backup::{Restoration, RestoreError};
 
 /// Restores a backup, if `check` finds nothing wrong with what was unpacked of it.
@@ -40,6 +40,5 @@ where
         return Err(RestoreError::Unusable(Box::new(error)));
     }
     place.sync_staging()?;
-    let swap = Swap::restore(place, &id, &staged, now())?;
-    made(swap.carry(client, service, monitor).await?)
+    swap_in(restoration, (&id, &staged), service, now).await
 }

@@ -12,15 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::force;
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
-    self, BackupId, Catalogue, Created, Creation, FailedRun, Findings, Monitor, Origin, Phase,
-    State, Watcher,
+    self, BackupId, Catalogue, Claim, Created, Creation, FailedRun, Findings, Monitor, Origin,
+    Phase, State, Watcher,
 };
 use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
-use crate::charm::lease::{Without, holding};
+use crate::charm::lease::owning;
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
@@ -32,7 +33,8 @@ use crate::synapse::data::{Audit, AuditError};
 pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(CREATE).await?, "create-backup")?;
     let started = now();
-    let mut look = Look::at(charm, Task::Create).await?;
+    let claim = force::claim(parameters.text("force"), Claim::Own, CREATE)?;
+    let mut look = Look::at(charm, Task::Create(claim)).await?;
     let components = parameters.text("components");
     let selection = Selection::read(charm.application(), &look.options, components);
     let selection = selection.map_err(|problems| {
@@ -77,11 +79,11 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         }
         created
     };
-    let held = holding(
+    let held = owning(
         charm,
         &ready.catalogue,
         (task, CREATE),
-        Without::Fail,
+        claim,
         reported(charm, "backup", progress, work),
     );
     let created = held.await;

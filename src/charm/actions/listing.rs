@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::force;
 use super::standing::{moment, proven, state};
-use super::{Results, leading, led};
-use crate::backup::{BackupId, Catalogue, Listed};
+use super::{Parameters, Results, leading, led};
+use crate::backup::{BackupId, Catalogue, Claim, Listed};
 use crate::charm::failure::{self, Failure, Kind};
-use crate::charm::lease::{Without, holding};
+use crate::charm::lease::owning;
 use crate::charm::observe::BackupRelation;
-use crate::charm::{Charm, now, observe, store};
+use crate::charm::{Charm, now, observe, owner, store};
 
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
 pub(super) const RESULT_LIMIT: usize = 120 * 1024;
@@ -49,22 +50,35 @@ pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
         .iter()
         .map(|backup| row(backup, model, now))
         .collect();
-    results(&rows)
+    let mut results = results(&rows)?;
+    let me = owner::look(charm).await?;
+    if let Some(owner) = owner::other(&catalogue, &me).await {
+        results.insert("owner".to_owned(), owner.to_string());
+    }
+    Ok(results)
 }
 
-pub(super) async fn delete(charm: &Charm, id: &str) -> Result<Results, Failure> {
+pub(super) async fn delete(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     const LEAD: &str = "Error deleting backup.";
     leading(charm, charm.leader(LEAD).await?, "delete-backup")?;
-    let id = parse_id(id)?;
+    let id = parse_id(parameters.text("backup-id"))?;
+    let claim = force::claim(parameters.text("force"), Claim::Check, LEAD)?;
     let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
     let wrong = "Wrong S3 configuration on delete backup action. Check S3 integration.";
     let catalogue = reach(charm, &relation, wrong).await?;
     let work = async {
         let deleted = catalogue.delete(&id).await;
-        deleted.map_err(|error| absent(&error).unwrap_or_else(|| led(LEAD)(error)))
+        let deleted =
+            deleted.map_err(|error| absent(&error).unwrap_or_else(|| led(LEAD)(error)))?;
+        // What was asked for is done.
+        if let Err(error) = catalogue.disown_if_empty().await {
+            let error = failure::chain(&error);
+            tracing::warn!(error, "the word of the owner stays in the bucket");
+        }
+        Ok(deleted)
     };
     let task = ("delete-backup", LEAD);
-    let deleted = holding(charm, &catalogue, task, Without::Fail, work).await?;
+    let deleted = owning(charm, &catalogue, task, claim, work).await?;
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("objects".to_owned(), deleted.objects.to_string()),

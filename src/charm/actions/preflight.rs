@@ -4,6 +4,7 @@ mod database;
 mod part;
 mod plan;
 
+use super::force::forced;
 use super::led;
 use super::legacy::{self, Old};
 use super::ready::{Look, RESTORE, Ready, Task};
@@ -56,7 +57,7 @@ pub(super) async fn check(
     asked: Asked<'_>,
     force: &str,
 ) -> Result<Cleared, Hindered> {
-    let force = forced(force)?;
+    let force = forced(force, &FORCEABLE, RESTORE)?;
     let mut look = Look::at(charm, Task::Restore).await?;
     let keep_hours = keep_hours(&look.options).unwrap_or_else(|problem| {
         let hint = format!("juju config {} restore_keep_hours=72", charm.application());
@@ -162,23 +163,6 @@ async fn narrow(
     Ok(())
 }
 
-/// Reads the parameter `force`: names of findings, separated by commas or spaces.
-fn forced(text: &str) -> Result<Vec<&str>, Failure> {
-    let names: Vec<&str> = text
-        .split([',', ' '])
-        .filter(|name| !name.is_empty())
-        .collect();
-    match names.iter().find(|name| !FORCEABLE.contains(name)) {
-        None => Ok(names),
-        Some(name) => {
-            let shown: String = name.chars().take(80).collect();
-            let cause = format!("force names {shown:?}, which cannot be overridden");
-            let hint = format!("it may name {}", FORCEABLE.join(" and "));
-            Err(finding("force-invalid", &cause, hint))
-        }
-    }
-}
-
 fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure {
     Failure::new(Kind::Operator, code, cause, hint).led_by(RESTORE)
 }
@@ -232,21 +216,5 @@ pub(super) fn volumes(sealed: &Sealed) -> String {
     match sealed.volumes().len() {
         1 => "1 volume".to_owned(),
         count => format!("{count} volumes"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn only_what_may_be_overridden_can_be_named() {
-        assert_eq!(forced("").unwrap(), [""; 0]);
-        assert_eq!(forced("server-name, other-units").unwrap(), FORCEABLE);
-        for name in ["decryption-failed", "no-space", "server_name", "all"] {
-            assert_eq!(forced(name).unwrap_err().code, "force-invalid", "{name}");
-        }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::led;
-use crate::backup::Catalogue;
+use crate::backup::{Catalogue, Claim};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::observe::{self, Container, Observation};
 use crate::charm::passphrases::Passphrases;
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, store};
+use crate::charm::{Charm, owner, store};
 use crate::juju::Options;
 use crate::openpgp::Passphrase;
 use crate::pebble::ServiceStatus;
@@ -26,7 +26,7 @@ const LATER: &str = "wait until the unit is active, then try again";
 /// Which action needs it.
 #[derive(Clone, Copy)]
 pub(super) enum Task {
-    Create,
+    Create(Claim),
     Restore,
 }
 
@@ -34,7 +34,7 @@ impl Task {
     /// The Python charm's leading phrases: for anything, and for the S3 configuration.
     pub(super) fn leads(self) -> (&'static str, &'static str) {
         match self {
-            Self::Create => (
+            Self::Create(_) => (
                 CREATE,
                 "Wrong S3 configuration on create backup action. Check S3 integration.",
             ),
@@ -105,10 +105,16 @@ impl Look {
                 None
             }
         };
+        if let (Task::Create(Claim::Own | Claim::Check), Some(catalogue)) = (task, &catalogue) {
+            let me = owner::me(charm, seen.volume.as_ref(), &seen.options);
+            if let Err(error) = catalogue.owned_by(&me).await {
+                note(owner::refused(&error).led_by(lead));
+            }
+        }
         let known = Passphrases::resolve(charm, &seen.options).await;
         let weakness = known.weakness.clone();
         let passphrases = match task {
-            Task::Create => known.current.map(|current| vec![current]),
+            Task::Create(_) => known.current.map(|current| vec![current]),
             Task::Restore => known.opening(),
         };
         let passphrases = passphrases.unwrap_or_else(|flaw| {
@@ -228,7 +234,7 @@ fn server_name(seen: &Observation, task: Task) -> Option<ServerName> {
         .as_ref()
         .and_then(|volume| volume.server_name.clone());
     match task {
-        Task::Create => served,
+        Task::Create(_) => served,
         // All may be lost: then the server is the one that the operator named.
         Task::Restore => {
             served.or_else(|| ServerName::parse(seen.options.text("server_name")?).ok())

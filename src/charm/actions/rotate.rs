@@ -1,10 +1,11 @@
 //! `rotate-passphrase`.
 
+use super::force;
 use super::listing::reach;
 use super::{Parameters, Results, leading, led, seconds};
-use crate::backup::{self, BackupId, Monitor, Rotated, Rotation};
+use crate::backup::{self, BackupId, Claim, Monitor, Rotated, Rotation};
 use crate::charm::failure::{self, Failure};
-use crate::charm::lease::{Without, holding};
+use crate::charm::lease::owning;
 use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::{Charm, now, observe};
@@ -19,6 +20,7 @@ pub(super) async fn rotate(charm: &Charm, parameters: &Parameters) -> Result<Res
     leading(charm, charm.leader(LEAD).await?, "rotate-passphrase")?;
     let started = now();
     let dry_run = parameters.flag("dry-run");
+    let claim = force::claim(parameters.text("force"), Claim::Check, LEAD)?;
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
     let Passphrases { current, old, .. } = Passphrases::resolve(charm, &options).await;
     let current = current.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
@@ -39,7 +41,7 @@ pub(super) async fn rotate(charm: &Charm, parameters: &Parameters) -> Result<Res
         true => work.await?,
         false => {
             let task = ("rotate-passphrase", LEAD);
-            holding(charm, &catalogue, task, Without::Fail, work).await?
+            owning(charm, &catalogue, task, claim, work).await?
         }
     };
     let mut results = results(&rotated, dry_run);

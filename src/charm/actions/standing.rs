@@ -21,7 +21,7 @@ pub(super) fn state(standing: &Standing, model: &str, now: Timestamp) -> String 
 fn in_progress(work: &AtWork, model: &str, now: Timestamp) -> String {
     let holder = match work.model == model {
         true => work.unit.clone(),
-        false => format!("{} of the model {}", work.unit, work.model),
+        false => format!("{} of the model {}", work.unit, work.model_shown),
     };
     let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
     let since = match day(work.since) == day(now) {
@@ -68,6 +68,7 @@ mod tests {
         let work = AtWork {
             unit: "synapse/0".to_owned(),
             model: "here".to_owned(),
+            model_shown: "here".to_owned(),
             task: "create-backup".to_owned(),
             backup: None,
             since: "2026-11-21T12:04:05Z".parse().unwrap(),

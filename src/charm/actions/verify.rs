@@ -12,15 +12,16 @@ use super::legacy::{self, Opened};
 use super::listing::{absent, parse_id, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
+use crate::archive::Sha256Hex;
 use crate::backup::{
     BackupId, Catalogue, Level, Monitor, Place, Proof, Scope, Sealed, Verdict, Verification,
 };
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
-use crate::charm::swaps::place;
+use crate::charm::swaps::{parts, place};
 use crate::charm::volume::SCRATCH;
-use crate::charm::{Charm, failure, now, observe};
+use crate::charm::{Charm, failure, now, observe, owner};
 use crate::openpgp::OpenError;
 use crate::synapse;
 use crate::synapse::data::Part;
@@ -74,10 +75,7 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     };
 
     let database: Scope = [Part::Database.to_string()].into_iter().collect();
-    let held = sealed
-        .places()
-        .words()
-        .contains(&Part::Database.to_string());
+    let held = parts(sealed.places()).contains(&Part::Database);
     if level == Level::Rehearse && !held {
         let cause = format!("{id} holds no SQLite database, so Synapse cannot be started on it");
         let hint = "verify with level=full";
@@ -230,12 +228,24 @@ async fn note(
         return Ok(());
     }
     let proof = proof(charm, (level, started), findings);
-    let noted = catalogue.note_proof(sealed.id(), sealed.manifest_digest(), proof);
-    noted.await.map_err(|error| {
-        let cause = failure::chain(&error);
-        warn!(%cause, "the proof could not be kept");
-        cause
-    })
+    let about = (sealed.id(), sealed.manifest_digest());
+    keep(charm, catalogue, about, proof).await
+}
+
+async fn keep(
+    charm: &Charm,
+    catalogue: &Catalogue,
+    (id, manifest): (&BackupId, &Sha256Hex),
+    proof: Proof,
+) -> Result<(), String> {
+    let noted = async {
+        let owned = owner::check(charm, catalogue).await;
+        owned.map_err(|failure| failure.cause().to_owned())?;
+        let noted = catalogue.note_proof(id, manifest, proof).await;
+        noted.map_err(|error| failure::chain(&error))
+    };
+    let noted = noted.await;
+    noted.inspect_err(|cause| warn!(%cause, "the proof could not be kept"))
 }
 
 /// The same, for a backup whose inventory could not even be opened.
@@ -257,12 +267,8 @@ async fn note_unopened(
         run,
         vec![charm.log.redacted(failure.cause().to_owned())],
     );
-    if let Err(error) = catalogue.note_proof(id, &digest, proof).await {
-        warn!(
-            cause = failure::chain(&error),
-            "the proof could not be kept"
-        );
-    }
+    // The action fails for another reason, and the log tells of this one.
+    keep(charm, catalogue, (id, &digest), proof).await.ok();
 }
 
 fn proof(charm: &Charm, (level, started): (Level, Timestamp), findings: Vec<String>) -> Proof {

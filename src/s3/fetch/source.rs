@@ -224,8 +224,8 @@ async fn ask(
         .set_range(span.map(span::asked))
         .set_if_match(tag.map(str::to_owned));
     // Some stores give the checksum of the whole object with a range of it, and then a good range looks damaged.
-    let manner = Manner::Data
-        .config(bucket.limits())
+    let manner = bucket
+        .manner(Manner::Data, &task(key))
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     let sent = call
         .customize()

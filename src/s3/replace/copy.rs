@@ -30,7 +30,7 @@ impl Target {
             .copy_source_if_match(format!("\"{tag}\""));
         let sent = call
             .customize()
-            .config_override(Manner::Complete.config(bucket.limits()))
+            .config_override(bucket.manner(Manner::Complete, &task))
             .send()
             .await;
         let answer = match sent {
@@ -61,6 +61,7 @@ impl Target {
     /// The sizes of the parts that the store holds, in their order; there are never more than a page of them.
     pub(super) async fn sizes(&self) -> Result<Vec<u64>, S3Error> {
         let bucket = &self.bucket;
+        let task = format!("list the parts of {}", self.key);
         let call = bucket
             .client()
             .list_parts()
@@ -69,10 +70,9 @@ impl Target {
             .upload_id(&self.id);
         let sent = call
             .customize()
-            .config_override(Manner::Control.config(bucket.limits()))
+            .config_override(bucket.manner(Manner::Control, &task))
             .send()
             .await;
-        let task = format!("list the parts of {}", self.key);
         let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
         let mut parts: Vec<(i32, u64)> = answer
             .parts()

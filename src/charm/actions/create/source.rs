@@ -1,11 +1,11 @@
 //! What `tar` is to read for a backup.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::copy::Copy;
 use super::relative;
-use crate::backup::{Group, Source, SourceRoot, Tally};
+use crate::backup::{Group, Source, SourceRoot};
 use crate::charm::selection::Selection;
 use crate::synapse::{self, data};
 
@@ -17,20 +17,6 @@ pub(super) fn source(
     copy: Option<&Copy>,
 ) -> io::Result<Source> {
     let base = relative(synapse::DATA);
-    let mut first = Group {
-        roots: Vec::new(),
-        tally: Tally::default(),
-    };
-    if let Some(copy) = &copy {
-        first.roots.push(SourceRoot {
-            directory: copy.root.clone(),
-            paths: vec![format!("{base}/homeserver.db")],
-        });
-        first.tally = Tally {
-            members: 1,
-            content: copy.size,
-        };
-    }
     let (mut media, mut extra) = (Vec::new(), Vec::new());
     let mut small = Vec::new();
     for part in &selection.parts {
@@ -43,32 +29,31 @@ pub(super) fn source(
             data::Part::Keys | data::Part::Config | data::Part::Database => small.extend(paths),
         }
     }
-    let mut groups = vec![first];
-    for (number, paths) in [small, media, extra].into_iter().enumerate() {
-        if paths.is_empty() {
-            continue;
-        }
-        let tally = selection.measure(here, &paths)?;
-        let root = SourceRoot {
-            directory: "/".to_owned(),
-            paths: paths
-                .iter()
-                .map(|path| Path::new(base).join(path).display().to_string())
-                .collect(),
+    let mut groups = Vec::new();
+    for (copy, paths) in [(copy, small), (None, media), (None, extra)] {
+        let mut group = Group {
+            roots: Vec::new(),
+            tally: selection.measure(here, &paths)?,
         };
-        match number {
-            0 => {
-                groups[0].tally.members += tally.members;
-                groups[0].tally.content += tally.content;
-                groups[0].roots.push(root);
-            }
-            _ => groups.push(Group {
-                roots: vec![root],
-                tally,
-            }),
+        if let Some(copy) = copy {
+            group.roots.push(SourceRoot {
+                directory: copy.root.clone(),
+                paths: vec![format!("{base}/homeserver.db")],
+            });
+            group.tally.members += 1;
+            group.tally.content += copy.size;
+        }
+        if !paths.is_empty() {
+            let named = |path: &PathBuf| Path::new(base).join(path).display().to_string();
+            group.roots.push(SourceRoot {
+                directory: "/".to_owned(),
+                paths: paths.iter().map(named).collect(),
+            });
+        }
+        if !group.roots.is_empty() {
+            groups.push(group);
         }
     }
-    groups.retain(|group| !group.roots.is_empty());
     Ok(Source {
         groups,
         exclude: selection.patterns(base),

@@ -1,0 +1,345 @@
+//! Calls that are made again: how often, when, and how that is told.
+//!
+//! The SDK makes a call again where a classifier says so. The one here comes last: it counts, decides how long the pause
+//! is, and ends what has had no success for too long. Whether a failure can pass at all is mostly for the others to say.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_s3::config::interceptors::InterceptorContext;
+use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::retries::classifiers::{RetryClassifierPriority, RetryReason};
+use aws_smithy_types::retry::ErrorKind;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::limits::Limits;
+
+/// The longest pause that a store can ask for.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(60);
+/// As many retries are logged for everybody; later ones only for who wants details.
+const LOGGED: u64 = 200;
+/// Error codes of requests that were damaged on their way, and are good when sent anew.
+const DAMAGED: [&str; 4] = [
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "IncompleteBody",
+];
+/// Error codes and a status by which stores ask for less.
+const BUSY: [&str; 6] = [
+    "SlowDown",
+    "ServiceUnavailable",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+];
+
+/// A call that is being made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// What it does, as in `write part 7 of a`.
+    pub task: String,
+    /// Why it has to be made again.
+    pub why: String,
+    /// When it is made.
+    pub next: Instant,
+    /// How many calls of this bucket were made again so far, this one included.
+    pub count: u64,
+}
+
+/// The retries of one bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Retries(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    count: AtomicU64,
+    last: watch::Sender<Option<Again>>,
+    /// Since when no data has come through, if the last that was tried did not.
+    fruitless: Mutex<Option<Instant>>,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self(Arc::new(State {
+            count: AtomicU64::new(0),
+            last: watch::Sender::new(None),
+            fruitless: Mutex::new(None),
+        }))
+    }
+}
+
+impl Retries {
+    /// How many calls were made again.
+    pub(super) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// The last call that was made again, and those to come.
+    pub(super) fn watch(&self) -> watch::Receiver<Option<Again>> {
+        self.0.last.subscribe()
+    }
+
+    /// Counts a call that is made again after a pause, and tells of it.
+    pub(super) fn tell(&self, task: &str, why: &str, pause: Duration) {
+        let count = self.0.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        if count <= LOGGED {
+            tracing::info!(task, why, pause_ms, count, "trying again");
+        } else {
+            tracing::debug!(task, why, pause_ms, count, "trying again");
+        }
+        self.0.last.send_replace(Some(Again {
+            task: task.to_owned(),
+            why: why.to_owned(),
+            next: Instant::now() + pause,
+            count,
+        }));
+    }
+
+    /// Data has come through.
+    pub(super) fn succeeded(&self) {
+        *self.fruitless() = None;
+    }
+
+    /// Data has not come through; tells whether that has been so for `longest`.
+    pub(super) fn failed(&self, longest: Duration) -> bool {
+        let now = Instant::now();
+        let since = *self.fruitless().get_or_insert(now);
+        now - since >= longest
+    }
+
+    fn fruitless(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0
+            .fruitless
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The attempts of one call.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    pub(super) retries: Retries,
+    pub(super) limits: Limits,
+    pub(super) task: String,
+    /// The most attempts.
+    pub(super) most: u32,
+    /// Whether somebody waits for the answer, and no store may ask for patience.
+    pub(super) hurried: bool,
+    /// Whether it carries data: then success is noted, and a long time without any ends it.
+    pub(super) data: bool,
+    pub(super) made: AtomicU32,
+}
+
+impl ClassifyRetry for Attempts {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn classify_retry_v2(
+        &self,
+        context: &InterceptorContext,
+        verdict: &RetryAction,
+    ) -> RetryAction {
+        let attempt = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(Err(error)) = context.output_or_error() else {
+            if self.data {
+                self.retries.succeeded();
+            }
+            return RetryAction::NoActionIndicated;
+        };
+        let answer = context.response().map(Answer::of);
+        let (kind, asked) = match verdict {
+            RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) => {
+                (*kind, *retry_after)
+            }
+            _ if answer.as_ref().is_some_and(Answer::passes) => (ErrorKind::TransientError, None),
+            _ => return RetryAction::NoActionIndicated,
+        };
+        if attempt >= self.most {
+            return RetryAction::NoActionIndicated;
+        }
+        let fault = answer.as_ref().is_some_and(Answer::is_fault);
+        if fault && attempt >= self.limits.fault_attempts {
+            return RetryAction::RetryForbidden;
+        }
+        if self.data && self.retries.failed(self.limits.fruitless) {
+            tracing::warn!(task = self.task, "nothing has come through for too long");
+            return RetryAction::RetryForbidden;
+        }
+        let mut random = [u8::MAX];
+        // Without randomness the pause is the longest.
+        let _ = getrandom::fill(&mut random);
+        let own = self.limits.pause(attempt, random[0]);
+        let asked = answer.as_ref().and_then(|answer| answer.wait).or(asked);
+        let pause = match asked.filter(|_| !self.hurried) {
+            Some(asked) => asked.min(LONGEST_ASKED).max(own),
+            None => own,
+        };
+        let why = match (&answer, error.as_connector_error()) {
+            (Some(answer), _) => answer.told(),
+            (None, Some(error)) if error.is_timeout() => "nothing moved for too long".to_owned(),
+            (None, Some(_)) => "the connection broke".to_owned(),
+            (None, None) => "no answer came in time".to_owned(),
+        };
+        self.retries.tell(&self.task, &why, pause);
+        RetryAction::RetryIndicated(RetryReason::RetryableError {
+            kind,
+            retry_after: Some(pause),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "counts and tells what is tried again"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::run_after(
+            RetryClassifierPriority::transient_error_classifier(),
+        ))
+    }
+}
+
+/// What a store answered to a call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    status: u16,
+    code: String,
+    /// How long it asks to wait.
+    wait: Option<Duration>,
+}
+
+impl Answer {
+    fn of(response: &aws_smithy_runtime_api::client::orchestrator::HttpResponse) -> Self {
+        let body = response.body().bytes().unwrap_or_default();
+        let body = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+        let code = body
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"));
+        let code = code.map_or("", |(code, _)| code);
+        let plain = code.chars().filter(char::is_ascii_alphanumeric).take(60);
+        Self {
+            status: response.status().as_u16(),
+            code: plain.collect(),
+            wait: response
+                .headers()
+                .get("retry-after")
+                .and_then(|text| wait(text, response.headers().get("date"))),
+        }
+    }
+
+    /// Whether the same call may be taken the next time, though its status does not say so.
+    fn passes(&self) -> bool {
+        self.status == 429 || DAMAGED.contains(&&*self.code) || self.is_busy()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.status == 429 || self.status == 503 || BUSY.contains(&&*self.code)
+    }
+
+    /// Whether the store has failed in itself, which a full disk looks like, too.
+    fn is_fault(&self) -> bool {
+        !self.is_busy() && self.status <= 500
+    }
+
+    fn told(&self) -> String {
+        match &*self.code {
+            "" => format!("status {}", self.status),
+            code => format!("{code} ({})", self.status),
+        }
+    }
+}
+
+/// What `Retry-After` asks for: seconds, or a time, which is held against the time of the answer.
+fn wait(text: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
+    let (until, answered) = (moment(text)?, moment(date?)?);
+    Duration::try_from(answered.timestamp().duration_until(until.timestamp())).ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_time() {
+        let date = Some("Sat, 21 Nov 2026 12:00:00 GMT");
+        assert_eq!(wait("7", date), Some(Duration::from_secs(7)));
+        assert_eq!(
+            wait("Sat, 21 Nov 2026 12:01:30 GMT", date),
+            Some(Duration::from_secs(90))
+        );
+        for (text, date) in [
+            ("Sat, 21 Nov 2026 11:00:00 GMT", date),
+            ("Sat, 21 Nov 2026 12:01:30 GMT", None),
+            ("soon", date),
+            ("-1", date),
+            ("", date),
+        ] {
+            assert_eq!(wait(text, date), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_failed_is_told_apart() {
+        let answer = |status, code: &str| Answer {
+            status,
+            code: code.to_owned(),
+            wait: None,
+        };
+        for (status, code, passes, fault) in [
+            (503, "SlowDown", true, false),
+            (503, "", true, false),
+            (429, "", true, false),
+            (400, "BadDigest", true, true),
+            (500, "InternalError", false, true),
+            (200, "InternalError", false, true),
+            (200, "SlowDown", true, false),
+            (504, "", false, false),
+            (403, "AccessDenied", false, true),
+        ] {
+            let answer = answer(status, code);
+            assert_eq!(
+                (answer.passes(), answer.is_fault()),
+                (passes, fault),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(answer(503, "SlowDown").told(), "SlowDown (503)");
+        assert_eq!(answer(502, "").told(), "status 502");
+    }
+
+    #[tokio::test]
+    async fn time_without_success_is_measured_from_the_first_failure() {
+        let retries = Retries::default();
+        assert!(!retries.failed(Duration::from_nanos(1)));
+        tokio::task::yield_now().await;
+        assert!(retries.failed(Duration::ZERO));
+        assert!(!retries.failed(Duration::from_secs(900)));
+        retries.succeeded();
+        assert!(!retries.failed(Duration::from_secs(900)));
+    }
+
+    #[test]
+    fn retries_are_counted_and_the_last_is_told() {
+        let retries = Retries::default();
+        let watch = retries.watch();
+        assert_eq!(*watch.borrow(), None);
+        retries.tell("write a", "SlowDown (503)", Duration::from_secs(2));
+        retries.tell("write part 7 of a", "status 502", Duration::ZERO);
+        let told = watch.borrow().clone().unwrap();
+        assert_eq!(
+            (told.count, &*told.task, &*told.why),
+            (2, "write part 7 of a", "status 502")
+        );
+        assert_eq!(retries.count(), 2);
+    }
+}

@@ -1,0 +1,117 @@
+//! Small writes: objects in one request, and deletions.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use bytes::Bytes;
+
+use super::bucket::{Bucket, unbuilt, unquoted};
+use super::client::Manner;
+use super::error::S3Error;
+use super::parts::Digests;
+
+/// The most keys that a store takes in one deletion.
+const DELETED_AT_ONCE: usize = 1000;
+
+/// What came of a deletion.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Deletion {
+    /// How many of the keys are gone now, whether or not they were there.
+    pub deleted: usize,
+    /// The keys that the store kept.
+    pub failed: Vec<Undeleted>,
+}
+
+/// An object that the store did not delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undeleted {
+    /// The key, relative to the relation's path.
+    pub key: String,
+    /// The store's error code.
+    pub code: String,
+}
+
+impl Bucket {
+    /// Writes a small object in one request and gives its tag.
+    ///
+    /// The bytes travel with their CRC32C, and the tag is held against their MD5 where it is one.
+    pub async fn put(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
+        let task = format!("write {key}");
+        let digests = Digests::of(&content);
+        let call = self
+            .client()
+            .put_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let call = call
+            .checksum_crc32_c(digests.crc32c())
+            .body(ByteStream::from(content));
+        let sent = call
+            .customize()
+            .config_override(self.manner(Manner::Control, &task))
+            .send()
+            .await;
+        let answer = sent.map_err(|error| self.explain(&task, None, &error))?;
+        let encrypted = answer.server_side_encryption().is_some();
+        if !digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
+            return Err(S3Error::PartAltered {
+                key: key.to_owned(),
+                part: 1,
+            });
+        }
+        Ok(answer.e_tag().map(unquoted))
+    }
+
+    /// Deletes objects, up to a thousand a request; a missing one counts as deleted.
+    ///
+    /// A failed request ends it with an error; objects that the store keeps are told one by one.
+    pub async fn delete<K: AsRef<str>>(&self, keys: &[K]) -> Result<Deletion, S3Error> {
+        let mut outcome = Deletion::default();
+        for batch in keys.chunks(DELETED_AT_ONCE) {
+            let failed = self.delete_batch(batch).await?;
+            outcome.deleted += batch.len().saturating_sub(failed.len());
+            outcome.failed.extend(failed);
+        }
+        Ok(outcome)
+    }
+
+    async fn delete_batch<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
+        let task = "delete objects";
+        let identifiers: Result<Vec<_>, _> = keys
+            .iter()
+            .map(|key| {
+                ObjectIdentifier::builder()
+                    .key(self.full(key.as_ref()))
+                    .build()
+            })
+            .collect();
+        let delete = identifiers.and_then(|objects| {
+            Delete::builder()
+                .set_objects(Some(objects))
+                .quiet(true)
+                .build()
+        });
+        let delete = delete.map_err(|error| self.explain(task, None, &unbuilt(error)))?;
+        let call = self
+            .client()
+            .delete_objects()
+            .bucket(self.name())
+            .delete(delete);
+        let sent = call
+            .customize()
+            .config_override(self.manner(Manner::Control, task))
+            .send()
+            .await;
+        let answer = sent.map_err(|error| self.explain(task, None, &error))?;
+        let kept = answer
+            .errors()
+            .iter()
+            .filter(|error| error.code() != Some("NoSuchKey"));
+        Ok(kept
+            .map(|error| Undeleted {
+                key: self.relative(error.key().unwrap_or_default()).to_owned(),
+                code: self.scene().cleared(error.code().unwrap_or("no code")),
+            })
+            .collect())
+    }
+}
