@@ -148,7 +148,8 @@ impl Catalogue {
             (Ok(Some(owner)), Claim::Force) => {
                 tracing::warn!(before = %owner, "the backups are taken over");
             }
-            (Ok(None), Claim::Own | Claim::Force) | (Err(OwnerError::Unreadable), Claim::Force) => {}
+            (Ok(None), Claim::Own | Claim::Force) | (Err(OwnerError::Unreadable), Claim::Force) => {
+            }
             (Err(error), _) => return Err(error),
         }
         let document = Document {

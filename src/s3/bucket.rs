@@ -14,9 +14,11 @@ use super::client::{self, Manner};
 use super::diagnosis::Scene;
 use super::download::Download;
 use super::error::S3Error;
+use super::keys::Renew;
+use super::learnt::Learnt;
 use super::limits::Limits;
 use super::listing::Listing;
-use super::params::Params;
+use super::params::{Ignored, Params};
 use super::proxy::Proxy;
 use super::shared::Shared;
 
@@ -29,12 +31,15 @@ pub struct Bucket(Arc<Inner>);
 struct Inner {
     client: Client,
     scene: Scene,
+    learnt: Learnt,
     limits: Limits,
     shared: Shared,
     name: String,
     /// The path with a slash behind it, or nothing.
     root: String,
     tls: bool,
+    storage_class: Option<String>,
+    ignored: Vec<String>,
 }
 
 /// What a store tells about an object.
@@ -59,16 +64,46 @@ impl Bucket {
         } else {
             format!("{}/", params.path())
         };
+        let learnt = Learnt::new(params);
         let shared = Shared::new(&limits);
         Self(Arc::new(Inner {
-            client: client::client(params, proxy, &limits, &shared),
-            scene: Scene::new(params),
+            client: client::client(params, proxy, &limits, &learnt, &shared),
+            scene: Scene::new(params, &learnt),
+            learnt,
             limits,
             shared,
             name: params.bucket().to_owned(),
             root,
             tls: params.is_tls(),
+            storage_class: params.storage_class().map(str::to_owned),
+            ignored: params.ignored().iter().map(Ignored::to_string).collect(),
         }))
+    }
+
+    /// The same, with a way to newer keys: they are read anew, once, when the store refuses what it took before.
+    #[must_use]
+    pub fn renewing(self, keys: Arc<Renew>) -> Self {
+        self.0.learnt.keys().renewing(keys);
+        self
+    }
+
+    /// What an operator should know though it hindered nothing: what was corrected, learnt, or is ignored.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = self.0.learnt.notices();
+        notices.extend(self.0.ignored.iter().cloned());
+        notices
+    }
+
+    /// The class that volumes are to be stored in, or nothing for the store's own choice.
+    #[must_use]
+    pub fn storage_class(&self) -> Option<&str> {
+        self.0.storage_class.as_deref()
+    }
+
+    /// Notes something for [`Bucket::notices`]; of each matter the latest counts.
+    pub(super) fn note(&self, matter: &'static str, text: String) {
+        self.0.learnt.note(matter, text);
     }
 
     /// Asks whether the bucket exists and may be listed; the answer, good or bad, comes within [`Limits::head`].

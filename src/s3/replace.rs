@@ -296,6 +296,7 @@ fn cannot_copy(error: &S3Error) -> bool {
         | S3Error::Tls { .. }
         | S3Error::TimedOut { .. }
         | S3Error::WrongRegion { .. }
+        | S3Error::Redirected { .. }
         | S3Error::ClockSkew { .. }
         | S3Error::NotFound { .. }
         | S3Error::Interrupted { .. }

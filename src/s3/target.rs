@@ -208,6 +208,7 @@ pub(super) fn is_doubtful(error: &S3Error) -> bool {
         | S3Error::KeyUnknown { .. }
         | S3Error::SignatureMismatch { .. }
         | S3Error::WrongRegion { .. }
+        | S3Error::Redirected { .. }
         | S3Error::ClockSkew { .. }
         | S3Error::NotFound { .. }
         | S3Error::Truncated { .. }
