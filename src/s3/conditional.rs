@@ -42,18 +42,46 @@ impl Bucket {
     /// There are stores that pass conditions over in silence, and others that refuse them; for those it is written
     /// all the same. Whoever relies on the condition has to read the object again. After a lost answer the call is
     /// repeated, and then finds its own first attempt in the way: reading again tells that, too.
+    ///
+    /// Ceph's gateway compares the tag with its quotes, as HTTP wants them around it, and so finds none ever the same. When a
+    /// store denies a tag that the object still has, it is given the tag once more without quotes.
     pub async fn put_if(
         &self,
         key: &str,
         content: Bytes,
         condition: &Condition,
     ) -> Result<Option<String>, ConditionError> {
+        let quoted = match condition {
+            Condition::Absent => None,
+            Condition::Tagged(tag) => Some(format!("\"{tag}\"")),
+        };
+        match (self.put_as(key, &content, quoted).await, condition) {
+            (Err(ConditionError::Unmet { .. }), Condition::Tagged(tag))
+                if self.still_has(key, tag).await? =>
+            {
+                self.put_as(key, &content, Some(tag.clone())).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Whether the object has this tag now.
+    async fn still_has(&self, key: &str, tag: &str) -> Result<bool, S3Error> {
+        let found = self.stat(key).await?.and_then(|object| object.etag);
+        Ok(found.as_deref() == Some(tag))
+    }
+
+    /// Writes it over the object whose tag is given in the store's own spelling, or, without one, where there is none.
+    async fn put_as(
+        &self,
+        key: &str,
+        content: &Bytes,
+        tag: Option<String>,
+    ) -> Result<Option<String>, ConditionError> {
         let mut search = self.search();
         loop {
-            let sent = self
-                .put_if_once(key, content.clone(), condition, search.sum)
-                .await;
-            let error = match sent {
+            let sent = self.put_as_once(key, content, tag.clone(), search.sum);
+            let error = match sent.await {
                 Ok(tag) => {
                     search.taken();
                     return Ok(tag);
@@ -64,27 +92,27 @@ impl Bucket {
             match status {
                 // 409: somebody writes right now. 404: the object whose tag was given is gone.
                 Some(409 | 412) => return Err(unmet(key)),
-                Some(404) if matches!(condition, Condition::Tagged(_)) => return Err(unmet(key)),
+                Some(404) if tag.is_some() => return Err(unmet(key)),
                 _ => (),
             }
             let told = self.explain(&format!("write {key}"), None, &error);
             if let Err(error) = search.refused_clearly(told) {
                 return match status {
-                    Some(501) => Ok(self.put(key, content).await?),
+                    Some(501) => Ok(self.put(key, content.clone()).await?),
                     _ => Err(error.into()),
                 };
             }
         }
     }
 
-    async fn put_if_once(
+    async fn put_as_once(
         &self,
         key: &str,
-        content: Bytes,
-        condition: &Condition,
+        content: &Bytes,
+        tag: Option<String>,
         sum: Sum,
     ) -> Result<Option<String>, SdkError<PutObjectError, HttpResponse>> {
-        let digests = Digests::of(&content, sum);
+        let digests = Digests::of(content, sum);
         let call = self
             .client()
             .put_object()
@@ -93,10 +121,10 @@ impl Bucket {
             .set_checksum_crc32_c(digests.value(Sum::Crc32c))
             .set_checksum_crc64_nvme(digests.value(Sum::Crc64Nvme))
             .set_content_md5(digests.content_md5())
-            .body(ByteStream::from(content));
-        let call = match condition {
-            Condition::Absent => call.if_none_match("*"),
-            Condition::Tagged(tag) => call.if_match(format!("\"{tag}\"")),
+            .body(ByteStream::from(content.clone()));
+        let call = match tag {
+            None => call.if_none_match("*"),
+            Some(tag) => call.if_match(tag),
         };
         let manner = self.manner(Manner::Control, &format!("write {key}"));
         let sent = call
