@@ -133,7 +133,9 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
             }
             if !litter.is_empty() {
                 failed.push(format!("  {verb:?} leaves {}", litter.join(", ")));
-                if !rule.leaves { eprintln!("FLAW {}: {verb:?} leaves {litter:?}", rule.name); }
+                if !rule.leaves {
+                    eprintln!("FLAW {}: {verb:?} leaves {litter:?}", rule.name);
+                }
             }
             match verb {
                 Verb::Create if outcome_is_good(&failed) => {

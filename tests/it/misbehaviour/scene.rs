@@ -171,6 +171,7 @@ impl Scene {
         let holder = Holder {
             unit: "synapse/0".to_owned(),
             model: "a-model".to_owned(),
+            model_name: String::new(),
         };
         let random = |bytes: &mut [u8]| {
             bytes.fill(7);
