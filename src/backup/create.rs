@@ -108,8 +108,8 @@ pub struct Created {
     pub manifest: Manifest,
     /// What changed while it was read, by name.
     pub changed: Vec<String>,
-    /// How often a part had to be sent again.
-    pub retries: u32,
+    /// How many calls of the store had to be made again, of every kind.
+    pub retries: u64,
 }
 
 /// Why no backup was made.
@@ -192,6 +192,7 @@ async fn upload_all(
     now: impl Fn() -> Timestamp,
     monitor: &Monitor,
 ) -> Result<Created, CreateError> {
+    let before = creation.catalogue.bucket().retried();
     let header = InventoryHeader {
         id: creation.id.clone(),
         server_name: creation.origin.server_name.clone(),
@@ -229,23 +230,23 @@ async fn upload_all(
         manifest: Sha256Hex::of(&bytes),
     };
     let sealed = volumes::finish(read.inventory, closing).await;
-    let retries = match sealed {
+    match sealed {
         Ok(()) => inventory.upload.whole().await?,
         Err(error) => return Err(inventory.upload.failed(error).await),
-    };
+    }
 
     let log = (creation.log)();
     creation.catalogue.put_log(creation.id, log).await;
     let key = Catalogue::key(creation.id, MANIFEST);
     let bucket = creation.catalogue.bucket();
     bucket
-        .put(&key, bytes.into())
+        .commit(&key, bytes.into())
         .await
         .map_err(|source| CreateError::Upload { key, source })?;
     Ok(Created {
         manifest,
         changed,
-        retries: read.retries + retries,
+        retries: creation.catalogue.bucket().retried() - before,
     })
 }
 
