@@ -47,19 +47,24 @@ pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Cata
     for secret in params.secrets() {
         charm.log.conceal(secret);
     }
+    let proxy = proxy(charm)?;
+    Ok(Catalogue::new(Bucket::open(
+        params,
+        &proxy,
+        Limits::default(),
+    )))
+}
+
+/// The model's proxies.
+pub(super) fn proxy(charm: &Charm) -> Result<Proxy, Failure> {
     let proxies = &charm.context.proxies;
     let proxy = Proxy::new(
         proxies.http.as_deref(),
         proxies.https.as_deref(),
         proxies.no_proxy.as_deref(),
     );
-    let proxy = proxy.map_err(|error| {
+    proxy.map_err(|error| {
         let hint = "correct it: juju model-config juju-http-proxy=... juju-https-proxy=...";
         Failure::new(Kind::Operator, "proxy-invalid", error.to_string(), hint)
-    })?;
-    Ok(Catalogue::new(Bucket::open(
-        params,
-        &proxy,
-        Limits::default(),
-    )))
+    })
 }

@@ -38,23 +38,54 @@ impl Bucket {
     /// There are stores that pass conditions over in silence, and others that refuse them; for those it is written
     /// all the same. Whoever relies on the condition has to read the object again. After a lost answer the call is
     /// repeated, and then finds its own first attempt in the way: reading again tells that, too.
+    ///
+    /// Ceph's gateway compares the tag with its quotes, as HTTP wants them around it, and so finds none ever the same. When a
+    /// store denies a tag that the object still has, it is given the tag once more without quotes.
     pub async fn put_if(
         &self,
         key: &str,
         content: Bytes,
         condition: &Condition,
     ) -> Result<Option<String>, ConditionError> {
+        let quoted = match condition {
+            Condition::Absent => None,
+            Condition::Tagged(tag) => Some(format!("\"{tag}\"")),
+        };
+        match (self.put_as(key, &content, quoted).await, condition) {
+            (Err(ConditionError::Unmet { .. }), Condition::Tagged(tag))
+                if self.still_has(key, tag).await? =>
+            {
+                self.put_as(key, &content, Some(tag.clone())).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Whether the object has this tag now.
+    async fn still_has(&self, key: &str, tag: &str) -> Result<bool, S3Error> {
+        let found = self.stat(key).await?.and_then(|object| object.etag);
+        Ok(found.as_deref() == Some(tag))
+    }
+
+    /// Writes it over the object whose tag is given in the store's own spelling, or, without one, where there is none.
+    async fn put_as(
+        &self,
+        key: &str,
+        content: &Bytes,
+        tag: Option<String>,
+    ) -> Result<Option<String>, ConditionError> {
         let task = format!("write {key}");
+        let tagged = tag.is_some();
         let call = self
             .client()
             .put_object()
             .bucket(self.name())
             .key(self.full(key))
-            .checksum_crc32_c(Digests::of(&content).crc32c())
+            .checksum_crc32_c(Digests::of(content).crc32c())
             .body(ByteStream::from(content.clone()));
-        let call = match condition {
-            Condition::Absent => call.if_none_match("*"),
-            Condition::Tagged(tag) => call.if_match(format!("\"{tag}\"")),
+        let call = match tag {
+            None => call.if_none_match("*"),
+            Some(tag) => call.if_match(tag),
         };
         let sent = call
             .customize()
@@ -68,8 +99,8 @@ impl Bucket {
         match status(&error) {
             // 409: somebody writes right now. 404: the object whose tag was given is gone.
             Some(409 | 412) => Err(unmet(key)),
-            Some(404) if matches!(condition, Condition::Tagged(_)) => Err(unmet(key)),
-            Some(501) => Ok(self.put(key, content).await?),
+            Some(404) if tagged => Err(unmet(key)),
+            Some(501) => Ok(self.put(key, content.clone()).await?),
             _ => Err(self.explain(&task, None, &error).into()),
         }
     }

@@ -201,6 +201,19 @@ impl Scene {
         }
     }
 
+    /// That something is not allowed, as told in the middle of a good answer.
+    pub(super) fn denied(&self, task: &str) -> S3Error {
+        S3Error::AccessDenied {
+            store: self.store.clone(),
+            task: task.to_owned(),
+        }
+    }
+
+    /// The store's URL.
+    pub(super) fn store(&self) -> &str {
+        &self.store
+    }
+
     fn refused(&self, task: &str, facts: &Facts<'_>) -> S3Error {
         S3Error::Refused {
             task: task.to_owned(),
