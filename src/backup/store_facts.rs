@@ -78,7 +78,11 @@ impl StoreFacts {
     fn with(self, ways: &Ways, now: Timestamp) -> Self {
         let checksum = ways.sum.as_ref().map(|(sum, reason)| ChecksumFact {
             mode: sum.name().to_owned(),
-            reason: reason.chars().filter(|c| !c.is_control()).take(REASON).collect(),
+            reason: reason
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(REASON)
+                .collect(),
             at: now,
         });
         Self {
@@ -140,7 +144,10 @@ mod tests {
     fn what_was_learnt_is_written_down_and_believed_for_a_month() {
         let now = at("2026-11-21T12:00:00Z");
         let ways = Ways {
-            sum: Some((Sum::Md5, "crc32c was refused: NotImplemented (501)".to_owned())),
+            sum: Some((
+                Sum::Md5,
+                "crc32c was refused: NotImplemented (501)".to_owned(),
+            )),
             list_v1: Some("refused".to_owned()),
         };
         let more = Map::from_iter([("conditional-put".to_owned(), "ignored".into())]);
