@@ -216,7 +216,7 @@ async fn a_finished_backup_whose_manifest_is_not_listed_yet_stays() {
     let manifest = format!("{ID}/manifest.json");
     let text = shelf.bucket.get(&manifest).await.unwrap();
     let text = text.collect(1 << 20).await.unwrap();
-    shelf.bucket.delete(&[&manifest]).await.unwrap();
+    let _ = shelf.bucket.delete(&[&manifest]).await.unwrap();
     shelf.server.become_of(vec![Quirk::LateLists(1000)]);
     shelf.bucket.put(&manifest, text.into()).await.unwrap();
     assert_eq!(shelf.keys().await, [volume(ID, 1)]);
