@@ -69,7 +69,8 @@ fn messages() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for text in texts("src", "rs") {
         let name = text.name.as_str();
-        let speaks = name.starts_with("src/s3/") || SPEAKERS.iter().any(|way| name.starts_with(way));
+        let speaks =
+            name.starts_with("src/s3/") || SPEAKERS.iter().any(|way| name.starts_with(way));
         let elsewhere = ELSEWHERE.iter().any(|way| name.starts_with(way));
         if !speaks || elsewhere || name.ends_with("/tests.rs") {
             continue;
@@ -78,7 +79,11 @@ fn messages() -> BTreeSet<String> {
         if name == "src/backup/restore.rs" {
             let mut all = BTreeSet::new();
             collect(ERROR, &code, &mut all);
-            let of_objects = |message: &String| message.contains("bucket") || message.contains("object") || message.contains("download");
+            let of_objects = |message: &String| {
+                message.contains("bucket")
+                    || message.contains("object")
+                    || message.contains("download")
+            };
             found.extend(all.into_iter().filter(of_objects));
             continue;
         }
@@ -95,10 +100,22 @@ fn messages() -> BTreeSet<String> {
         for notice in super::matches(r#"fn notice\b([\s\S]*?)\n    }\n"#, &code) {
             collect(r#"format!\(\s*"([^"]+)""#, notice, &mut found);
         }
-        collect(r#"\.note\(\s*[A-Z"][A-Za-z_"-]*,\s*(?:format!\(\s*)?"([^"]+)""#, &code, &mut found);
+        collect(
+            r#"\.note\(\s*[A-Z"][A-Za-z_"-]*,\s*(?:format!\(\s*)?"([^"]+)""#,
+            &code,
+            &mut found,
+        );
         if name.starts_with("src/charm/") {
-            collect(r#"let cause = (?:format!\(\s*)?"([^"]+)""#, &code, &mut found);
-            collect(r#"Failure::new\(\s*Kind::\w+,\s*"[^"]+",\s*(?:format!\(\s*)?"([^"]+)""#, &code, &mut found);
+            collect(
+                r#"let cause = (?:format!\(\s*)?"([^"]+)""#,
+                &code,
+                &mut found,
+            );
+            collect(
+                r#"Failure::new\(\s*Kind::\w+,\s*"[^"]+",\s*(?:format!\(\s*)?"([^"]+)""#,
+                &code,
+                &mut found,
+            );
         }
     }
     found
@@ -120,6 +137,10 @@ fn every_message_about_storage_is_listed_with_its_remedy() {
     assert!(messages.len() > 60, "only {} were found", messages.len());
     let missing: Vec<_> = messages.difference(&listed).cloned().collect();
     let stale: Vec<_> = listed.difference(&messages).cloned().collect();
-    assert!(missing.is_empty(), "not on the page:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "not on the page:\n{}",
+        missing.join("\n")
+    );
     assert!(stale.is_empty(), "no longer said:\n{}", stale.join("\n"));
 }
