@@ -45,6 +45,8 @@ mod self_signed;
 mod shared;
 mod target;
 mod trust;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 mod upload;
 mod uploads;
 mod wire;
