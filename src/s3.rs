@@ -38,6 +38,7 @@ mod pace;
 mod params;
 mod parts;
 mod proxy;
+mod redact;
 mod region;
 mod replace;
 mod retries;

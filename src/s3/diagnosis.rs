@@ -20,6 +20,8 @@ use super::self_signed::SelfSigned;
 use super::wire::{Silence, Unresolved};
 
 const LONGEST_MESSAGE: usize = 300;
+/// As much of a foreign text is looked through: much more than is shown, because what is withheld makes it shorter.
+const LONGEST_READ: usize = 32 << 10;
 
 /// What is needed to tell an error in the operator's words.
 #[derive(Debug)]
@@ -167,7 +169,7 @@ impl Scene {
             (None, 301 | 302 | 303 | 307 | 308)
                 if named.is_none() && facts.elsewhere().is_some() =>
             {
-                let location = facts.elsewhere().unwrap_or_default();
+                let location = self.cleared(&facts.elsewhere().unwrap_or_default());
                 S3Error::Redirected { store, location }
             }
             (
@@ -255,6 +257,7 @@ impl Scene {
     pub(super) fn cleared(&self, text: &str) -> String {
         let text = text
             .chars()
+            .take(LONGEST_READ)
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let text = self.learnt.keys().cleared(text);

@@ -163,9 +163,7 @@ impl Keyring {
     pub(super) fn cleared(&self, text: String) -> String {
         self.held(|held| {
             let secrets = held.keys.iter().flat_map(Keys::secrets);
-            secrets.fold(text, |text, secret| {
-                text.replace(secret.expose_secret(), "(withheld)")
-            })
+            redacted(text, secrets.map(|secret| secret.expose_secret()))
         })
     }
 
