@@ -24,8 +24,8 @@ mod versitygw;
 
 pub use certificates::{Certificate, CertificateAuthority};
 pub use faults::{Effect, Fault};
-pub use policy::Policy;
 pub use front::Front;
+pub use policy::Policy;
 pub use quirks::{Hint, Quirk};
 pub use requests::Operation;
 pub use running::{Keys, Product, Running};
