@@ -61,7 +61,9 @@ pub fn key(bytes: &[u8]) {
         assert_eq!(id.as_str(), text);
     }
     if is_ours(&text) {
-        assert!(text.starts_with("backup-") && !text.contains("/../") && text.matches('/').count() <= 1);
+        assert!(
+            text.starts_with("backup-") && !text.contains("/../") && text.matches('/').count() <= 1
+        );
     }
 }
 

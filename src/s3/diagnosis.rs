@@ -163,7 +163,9 @@ impl Scene {
             }
             (Some("SignatureDoesNotMatch"), _) => S3Error::SignatureMismatch { store },
             (Some("RequestTimeTooSkewed"), _) => S3Error::ClockSkew { store },
-            (Some("AuthorizationHeaderMalformed"), _) if named.is_none() => {
+            (Some("AuthorizationHeaderMalformed"), _)
+                if named.is_none() && !facts.message.contains("region") =>
+            {
                 self.refused(task, facts)
             }
             (None, 301 | 302 | 303 | 307 | 308)
@@ -192,7 +194,8 @@ impl Scene {
             (None, 404) if key.is_some() && facts.body.is_empty() => {
                 missing(key.unwrap_or_default())
             }
-            (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _)
+            (Some("Unauthorized"), 401)
+            | (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _)
             | (None, 401 | 403) => S3Error::AccessDenied {
                 store,
                 task: task.to_owned(),

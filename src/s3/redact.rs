@@ -64,7 +64,9 @@ fn without_values(mut text: String) -> String {
             };
             let start = behind + equals.len();
             let stop = |c: char| c.is_whitespace() || "&,;\"'<>()".contains(c);
-            let end = text[start..].find(stop).map_or(text.len(), |end| start + end);
+            let end = text[start..]
+                .find(stop)
+                .map_or(text.len(), |end| start + end);
             text.replace_range(start..end, WITHHELD);
             from = start + WITHHELD.len();
         }
@@ -81,7 +83,11 @@ fn without_digests(text: &str) -> String {
             digits.push(letter);
             continue;
         }
-        out.push_str(if digits.len() < SIGNATURE { &digits } else { WITHHELD });
+        out.push_str(if digits.len() < SIGNATURE {
+            &digits
+        } else {
+            WITHHELD
+        });
         digits.clear();
         out.push(letter);
     }
@@ -119,7 +125,13 @@ mod tests {
 
     #[test]
     fn other_words_stay() {
-        for text in ["SignatureDoesNotMatch", "The credential is wrong.", "etag 25f9e794323b453885f5181f1b624d0b", "", "ä=ö"] {
+        for text in [
+            "SignatureDoesNotMatch",
+            "The credential is wrong.",
+            "etag 25f9e794323b453885f5181f1b624d0b",
+            "",
+            "ä=ö",
+        ] {
             assert_eq!(told(text), text);
         }
     }

@@ -40,7 +40,9 @@ pub fn relation(bytes: &[u8]) {
 
 /// Whether a secret is also a value that may be shown, as nobody but a fuzzer writes it.
 fn is_public(databag: &BTreeMap<String, String>, secret: &str) -> bool {
-    let shown = databag.iter().filter(|(key, _)| !key.ends_with("-key") && *key != "session-token");
+    let shown = databag
+        .iter()
+        .filter(|(key, _)| !key.ends_with("-key") && *key != "session-token");
     let mut shown = shown.flat_map(|(key, value)| [key, value]);
     shown.any(|text| text.contains(secret)) || "Params".contains(secret)
 }
