@@ -90,7 +90,7 @@ impl Owner {
         self.server_name == other.server_name && self.model == other.model
     }
 
-    fn read(text: &[u8]) -> Result<Self, OwnerError> {
+    pub(super) fn read(text: &[u8]) -> Result<Self, OwnerError> {
         let document: Document =
             serde_json::from_slice(text).map_err(|_| OwnerError::Unreadable)?;
         if document.format != FORMAT || document.version > VERSION {

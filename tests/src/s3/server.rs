@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -107,12 +108,17 @@ impl Server {
             options.access_key.as_str(),
             options.secret_key.as_str(),
         ));
+        // The time of a request is judged in front of it, by a clock that may be off.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
             shelf: shelf.clone(),
             uploads: uploads.clone(),
             quirks: quirks.clone(),
+            secret: options.secret_key.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -265,6 +271,7 @@ pub(super) struct Site {
     pub(super) shelf: Arc<Shelf>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) quirks: Quirks,
+    pub(super) secret: String,
     tls: Option<TlsAcceptor>,
 }
 
