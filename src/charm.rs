@@ -6,6 +6,7 @@
 
 mod actions;
 mod apply;
+mod bucket_relation;
 mod database;
 mod decide;
 mod failure;
@@ -36,6 +37,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::juju::log::Recorder;
 use crate::juju::{Context, Event, Status, ToolError, Tools};
+use crate::s3::Bucket;
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
 use failure::Failure;
@@ -60,6 +62,8 @@ struct Charm {
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
     refused: OnceLock<Failure>,
+    /// The bucket, once it was opened.
+    bucket: OnceLock<Bucket>,
     /// Where the data volume is mounted, once that was asked for.
     mount: OnceCell<Option<PathBuf>>,
     /// Why a swap of data that a killed process left open is neither made nor taken back.
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
             client: pebble::Client::new(Path::new(SOCKET)),
             homeserver: Homeserver::local(),
             refused: OnceLock::new(),
+            bucket: OnceLock::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
             log: log.recorder(),
@@ -181,6 +186,12 @@ impl Charm {
         swaps::expire(self, &seen, &mut standing);
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
+        }
+        for notice in store::notices(self) {
+            match self.context.event {
+                Event::UpdateStatus => debug!("{notice}"),
+                _ => info!("{notice}"),
+            }
         }
         let status = standing::status(&self.context.unit, &seen.options, hindrance, &standing);
         self.tools.status_set(&status).await?;
