@@ -18,6 +18,7 @@ mod attributes;
 mod authorities;
 mod bucket;
 mod buffers;
+mod checkup;
 mod client;
 mod clock;
 mod conditional;
@@ -48,6 +49,7 @@ mod write;
 
 pub use authorities::Authority;
 pub use bucket::{Bucket, Object};
+pub use checkup::{Check, Checkup, ITEMS, Remedy, Verdict};
 pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;

@@ -79,6 +79,11 @@ impl Failure {
         &self.cause
     }
 
+    /// What to do about it, as a fragment.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Several findings as one failure, under the first one's code; a leading phrase that they share is told once.
     pub(crate) fn all(findings: Vec<Self>) -> Option<Self> {
         let first = findings.first()?.clone();

@@ -57,16 +57,7 @@ pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Cata
     for secret in params.secrets() {
         charm.log.conceal(secret);
     }
-    let proxies = &charm.context.proxies;
-    let proxy = Proxy::new(
-        proxies.http.as_deref(),
-        proxies.https.as_deref(),
-        proxies.no_proxy.as_deref(),
-    );
-    let proxy = proxy.map_err(|error| {
-        let hint = "correct it: juju model-config juju-http-proxy=... juju-https-proxy=...";
-        Failure::new(Kind::Operator, "proxy-invalid", error.to_string(), hint)
-    })?;
+    let proxy = proxy(charm)?;
     let open = || Bucket::open(params, &proxy, Limits::default()).renewing(renewal(charm));
     // One for the whole wake-up: what it has learnt of the store is known to all.
     Ok(Catalogue::new(charm.bucket.get_or_init(open).clone()))
@@ -90,4 +81,18 @@ fn renewal(charm: &Charm) -> Arc<Renew> {
 /// What an operator should know of the store though it hindered nothing.
 pub(super) fn notices(charm: &Charm) -> Vec<String> {
     charm.bucket.get().map(Bucket::notices).unwrap_or_default()
+}
+
+/// The model's proxies.
+pub(super) fn proxy(charm: &Charm) -> Result<Proxy, Failure> {
+    let proxies = &charm.context.proxies;
+    let proxy = Proxy::new(
+        proxies.http.as_deref(),
+        proxies.https.as_deref(),
+        proxies.no_proxy.as_deref(),
+    );
+    proxy.map_err(|error| {
+        let hint = "correct it: juju model-config juju-http-proxy=... juju-https-proxy=...";
+        Failure::new(Kind::Operator, "proxy-invalid", error.to_string(), hint)
+    })
 }

@@ -171,7 +171,7 @@ impl Scene {
                 _,
             )
             | (_, 301 | 307 | 308) => S3Error::WrongRegion {
-                region: self.learnt.home().region(),
+                region: self.learnt.home().wrong(named.as_deref()),
                 expected: named,
             },
             (Some("NoSuchUpload"), _) => self.refused(task, facts),
@@ -190,6 +190,19 @@ impl Scene {
             (None, 500..) => self.refused(task, facts),
             (None, status) => self.not_s3(task, status),
         }
+    }
+
+    /// That something is not allowed, as told in the middle of a good answer.
+    pub(super) fn denied(&self, task: &str) -> S3Error {
+        S3Error::AccessDenied {
+            store: self.store.clone(),
+            task: task.to_owned(),
+        }
+    }
+
+    /// The store's URL.
+    pub(super) fn store(&self) -> &str {
+        &self.store
     }
 
     fn refused(&self, task: &str, facts: &Facts<'_>) -> S3Error {

@@ -4,11 +4,13 @@
 //! `JUJU_CHARM_NO_PROXY`. Whoever reads the environment makes a [`Proxy`] of them; this room does not look.
 
 mod bypass;
+mod way;
 
 use std::fmt;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use secrecy::{ExposeSecret, SecretString};
+pub(super) use way::{Via, Way};
 
 /// Through which proxies a store is reached; none by default.
 ///

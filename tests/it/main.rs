@@ -3,6 +3,7 @@
 mod agent;
 mod by_hand;
 mod charm_archive;
+mod checkup;
 mod damage;
 mod dispatch;
 mod fixups;

@@ -5,7 +5,9 @@ mod certificates;
 mod copies;
 mod faults;
 mod held;
+mod keys;
 mod pages;
+mod policy;
 mod quirks;
 mod requests;
 mod server;
@@ -16,6 +18,7 @@ mod versitygw;
 
 pub use certificates::{Certificate, CertificateAuthority};
 pub use faults::{Effect, Fault};
+pub use policy::Policy;
 pub use quirks::{Hint, Quirk};
 pub use requests::Operation;
 pub use server::{Options, Server};

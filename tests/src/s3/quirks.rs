@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use jiff::Timestamp;
 
 use super::faults::error_body;
+use super::policy::Policy;
 use super::requests::Operation;
 use super::uploads::Uploads;
 
@@ -60,6 +61,8 @@ pub enum Quirk {
     Clock(i64),
     /// Requests have to be signed for this region.
     Region(&'static str, Hint),
+    /// The key may do no more than this.
+    Policy(Policy),
 }
 
 /// What a store tells of the right region to one that signs for another.
@@ -225,7 +228,9 @@ impl Call<'_> {
             | Quirk::LateLists(_)
             | Quirk::ConditionsIgnored
             | Quirk::UploadsByKeyOnly
-            | Quirk::KeepsObjects => None,
+            | Quirk::KeepsObjects
+            // The keys of a deletion stand in its body.
+            | Quirk::Policy(_) => None,
         }
     }
 
