@@ -23,6 +23,7 @@ mod selection;
 mod standing;
 mod store;
 mod swaps;
+mod transfer;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -62,8 +63,10 @@ struct Charm {
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
     refused: OnceLock<Failure>,
-    /// The bucket, once it was opened.
+    /// The bucket of the backup relation, once it was opened.
     bucket: OnceLock<Bucket>,
+    /// The options, once they were asked for.
+    options: OnceCell<juju::Options>,
     /// Where the data volume is mounted, once that was asked for.
     mount: OnceCell<Option<PathBuf>>,
     /// Why a swap of data that a killed process left open is neither made nor taken back.
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
             homeserver: Homeserver::local(),
             refused: OnceLock::new(),
             bucket: OnceLock::new(),
+            options: OnceCell::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
             log: log.recorder(),
@@ -204,6 +208,13 @@ impl Charm {
         let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
         let started = apply::apply(self, decision.steps).await?;
         Ok((seen, decision.hindrance, started))
+    }
+
+    /// The options, asked for once in a wake-up.
+    async fn options(&self) -> Result<&juju::Options, ToolError> {
+        self.options
+            .get_or_try_init(|| self.tools.config_get())
+            .await
     }
 
     fn application(&self) -> &str {

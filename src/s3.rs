@@ -14,10 +14,12 @@
 //! never reads the environment (a proxy is handed in), never stores or logs a key of the relation, and never calls an
 //! upload good which the store did not confirm.
 
+mod answer;
 mod attributes;
 mod authorities;
 mod bucket;
 mod buffers;
+mod checksum;
 mod checkup;
 mod client;
 mod clock;
@@ -31,6 +33,7 @@ mod keys;
 mod learnt;
 mod limits;
 mod listing;
+mod noted;
 mod pace;
 mod params;
 mod parts;
@@ -49,6 +52,7 @@ mod write;
 
 pub use authorities::Authority;
 pub use bucket::{Bucket, Object};
+pub use checksum::{Checksum, Sum, Ways};
 pub use checkup::{Check, Checkup, ITEMS, Remedy, Verdict};
 pub use conditional::{Condition, ConditionError};
 pub use download::Download;
@@ -58,6 +62,7 @@ pub use fetch::{Fetch, Start};
 pub use keys::{Keys, Renew};
 pub use limits::Limits;
 pub use listing::{Listing, Page};
+pub use noted::NotedUpload;
 pub use params::{Ignored, Params, Problem, UriStyle};
 pub use parts::PartPlan;
 pub use proxy::{Proxy, ProxyError};

@@ -101,7 +101,7 @@ impl ResolveEndpoint for Compass {
         let moved = moved.and_then(|endpoint| endpoint.in_region(&region));
         let endpoint = moved.map_or_else(
             || params.endpoint().map(str::to_owned),
-            |endpoint| Some(endpoint.to_string()),
+            |endpoint| Some(endpoint.base()),
         );
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let params = EndpointParams::builder()

@@ -7,8 +7,10 @@ mod contract;
 mod corrections;
 mod faults;
 mod fetch;
+mod patience;
 mod refusals;
 mod replace;
+mod sums;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -81,7 +81,7 @@ async fn every_form_of_an_endpoint_leads_to_the_address_that_it_means() {
         (
             "http://s3.example.com",
             &[("s3-uri-style", "host"), ("bucket", "a.b")],
-            "HEAD http://a.b.s3.example.com/a%20b",
+            "HEAD http://s3.example.com/a.b/a%20b",
         ),
         (
             "https://s3.example.com",

@@ -133,7 +133,7 @@ async fn a_redirect_that_is_about_no_region_names_the_endpoint_to_set() {
 async fn a_clock_that_is_off_is_learnt_signed_with_and_told() {
     for (seconds, told) in [
         (1_800, "30 min behind"),
-        (-7_200, "120 min ahead of"),
+        (-7_200, "2 h ahead of"),
         (40 * 86_400, "40 days behind"),
     ] {
         let server = store_of(Quirk::Clock(seconds));

@@ -98,7 +98,9 @@ impl Desk for ModelDesk<'_> {
         let (store, unit) = (self.store.clone(), self.unit.clone());
         let read = move || {
             let model = store.read();
-            model.map(|model| model.secrets_seen_by(&unit)).unwrap_or_default()
+            model
+                .map(|model| model.secrets_seen_by(&unit))
+                .unwrap_or_default()
         };
         Some(Box::new(read))
     }
