@@ -10,6 +10,7 @@ mod faults;
 mod front;
 mod garage;
 mod held;
+mod keys;
 mod minio;
 mod pages;
 mod policy;
