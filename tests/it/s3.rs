@@ -5,9 +5,11 @@
 mod contract;
 mod faults;
 mod fetch;
+mod liar;
 mod refusals;
 mod replace;
 mod tls;
+mod toxics;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -15,9 +15,11 @@ mod quirks;
 mod requests;
 mod running;
 mod s3proxy;
+mod s3rver;
 mod server;
 mod shelf;
 mod store;
+mod toxiproxy;
 mod uploads;
 mod versitygw;
 
@@ -28,6 +30,7 @@ pub use quirks::{Hint, Quirk};
 pub use requests::Operation;
 pub use running::{Keys, Product, Running};
 pub use server::{Options, Server};
+pub use toxiproxy::{Toxic, Toxiproxy, Way};
 pub use versitygw::{Versitygw, find_versitygw};
 
 use std::collections::BTreeMap;
