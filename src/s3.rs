@@ -14,25 +14,34 @@
 //! never reads the environment (a proxy is handed in), never stores or logs a key of the relation, and never calls an
 //! upload good which the store did not confirm.
 
+mod answer;
+mod attributes;
 mod authorities;
 mod bucket;
 mod buffers;
+mod checksum;
+mod checkup;
 mod client;
+mod clock;
 mod conditional;
 mod diagnosis;
 mod download;
 mod endpoint;
 mod error;
 mod fetch;
+mod keys;
+mod learnt;
 mod limits;
 mod listing;
-
+mod noted;
 mod pace;
 mod params;
 mod parts;
 mod proxy;
+mod region;
 mod replace;
 mod retries;
+mod self_signed;
 mod shared;
 mod target;
 mod trust;
@@ -43,14 +52,18 @@ mod write;
 
 pub use authorities::Authority;
 pub use bucket::{Bucket, Object};
+pub use checksum::{Checksum, Sum, Ways};
+pub use checkup::{Check, Checkup, ITEMS, Remedy, Verdict};
 pub use conditional::{Condition, ConditionError};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{Cause, S3Error, TlsReason};
 pub use fetch::{Fetch, Start};
+pub use keys::{Keys, Renew};
 pub use limits::Limits;
 pub use listing::{Listing, Page};
-pub use params::{Params, Problem, UriStyle};
+pub use noted::NotedUpload;
+pub use params::{Ignored, Params, Problem, UriStyle};
 pub use parts::PartPlan;
 pub use proxy::{Proxy, ProxyError};
 pub use replace::Replacement;

@@ -1,5 +1,6 @@
 //! Actions: parameters to use case, outcome to results.
 
+mod checkup;
 mod create;
 mod force;
 mod legacy;
@@ -63,6 +64,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
         "rotate-passphrase" => rotate::rotate(charm, &parameters).await,
+        "check-backup-storage" => checkup::check(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
         "delete-backup" => listing::delete(charm, &parameters).await,

@@ -79,6 +79,11 @@ impl Failure {
         &self.cause
     }
 
+    /// What to do about it, as a fragment.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Several findings as one failure, under the first one's code; a leading phrase that they share is told once.
     pub(crate) fn all(findings: Vec<Self>) -> Option<Self> {
         let first = findings.first()?.clone();
@@ -304,8 +309,9 @@ fn store_code(error: &S3Error) -> &'static str {
         S3Error::Tls { .. } => "tls-untrusted",
         S3Error::TimedOut { .. } => "store-timed-out",
         S3Error::WrongRegion { .. } => "region-wrong",
+        S3Error::Redirected { .. } => "store-elsewhere",
         S3Error::ClockSkew { .. } => "clock-skew",
-        S3Error::NotS3 { .. } => "not-s3",
+        S3Error::NotS3 { .. } | S3Error::Endless { .. } => "not-s3",
         S3Error::Replaced { .. } => "object-replaced",
         S3Error::NotFound { .. }
         | S3Error::Refused { .. }

@@ -19,7 +19,7 @@ const BAD_ENTRY: &str = "has a bad entry, number ";
 /// A certificate that is trusted to vouch for a store.
 ///
 /// Holds: it parses, so that it can stand in a trust store.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Authority(Vec<u8>);
 
 impl Authority {
@@ -35,6 +35,11 @@ impl Authority {
         CertificateDer::pem_slice_iter(pem)
             .filter_map(|der| Self::from_der(&der.ok()?))
             .collect()
+    }
+
+    /// The certificate in its binary form.
+    pub(super) fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from(self.0.clone())
     }
 
     /// The certificate as a PEM text.

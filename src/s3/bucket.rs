@@ -9,15 +9,19 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::client::{self, Manner};
 use super::diagnosis::Scene;
 use super::download::Download;
 use super::error::S3Error;
+use super::keys::Renew;
+use super::learnt::Learnt;
 use super::limits::Limits;
 use super::listing::Listing;
-use super::params::Params;
+use super::params::{Ignored, Params};
 use super::proxy::Proxy;
+use super::retries::Again;
 use super::shared::Shared;
 
 /// A bucket below the relation's path; cheap to clone, and all clones share their connections.
@@ -29,12 +33,15 @@ pub struct Bucket(Arc<Inner>);
 struct Inner {
     client: Client,
     scene: Scene,
+    learnt: Learnt,
     limits: Limits,
     shared: Shared,
     name: String,
     /// The path with a slash behind it, or nothing.
     root: String,
     tls: bool,
+    storage_class: Option<String>,
+    ignored: Vec<String>,
 }
 
 /// What a store tells about an object.
@@ -59,16 +66,64 @@ impl Bucket {
         } else {
             format!("{}/", params.path())
         };
+        let learnt = Learnt::new(params);
         let shared = Shared::new(&limits);
         Self(Arc::new(Inner {
-            client: client::client(params, proxy, &limits, &shared),
-            scene: Scene::new(params),
+            client: client::client(params, proxy, &limits, &learnt, &shared),
+            scene: Scene::new(params, &learnt),
+            learnt,
             limits,
             shared,
             name: params.bucket().to_owned(),
             root,
             tls: params.is_tls(),
+            storage_class: params.storage_class().map(str::to_owned),
+            ignored: params.ignored().iter().map(Ignored::to_string).collect(),
         }))
+    }
+
+    /// The same, with a way to newer keys: they are read anew, once, when the store refuses what it took before.
+    #[must_use]
+    pub fn renewing(self, keys: Arc<Renew>) -> Self {
+        self.0.learnt.keys().renewing(keys);
+        self
+    }
+
+    /// What an operator should know though it hindered nothing: what was corrected, learnt, or is ignored.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = self.0.learnt.notices();
+        notices.extend(self.0.ignored.iter().cloned());
+        notices
+    }
+
+    /// The class that volumes are to be stored in, or nothing for the store's own choice.
+    #[must_use]
+    pub fn storage_class(&self) -> Option<&str> {
+        self.0.storage_class.as_deref()
+    }
+
+    /// How many parts of an upload may be on their way at once.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.limits.in_flight.get()
+    }
+
+    /// Notes something for [`Bucket::notices`]; of each matter the latest counts.
+    pub(super) fn note(&self, matter: &'static str, text: String) {
+        self.0.learnt.note(matter, text);
+    }
+
+    /// How many calls were made again so far.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.0.shared.retries.count()
+    }
+
+    /// The last call that was made again, and those to come.
+    #[must_use]
+    pub fn retries(&self) -> watch::Receiver<Option<Again>> {
+        self.0.shared.retries.watch()
     }
 
     /// Asks whether the bucket exists and may be listed; the answer, good or bad, comes within [`Limits::head`].
@@ -100,7 +155,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Data, &format!("read {key}")))
+            .config_override(self.manner(Manner::Read, &format!("read {key}")))
             .send()
             .await;
         let answer =
@@ -114,6 +169,14 @@ impl Bucket {
 
     /// What the store tells about one object, or nothing when there is none.
     pub async fn stat(&self, key: &str) -> Result<Option<Object>, S3Error> {
+        self.stat_in(key, Manner::Control).await
+    }
+
+    pub(super) async fn stat_in(
+        &self,
+        key: &str,
+        manner: Manner,
+    ) -> Result<Option<Object>, S3Error> {
         let call = self
             .client()
             .head_object()
@@ -121,7 +184,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Control, &format!("look at {key}")))
+            .config_override(self.manner(manner, &format!("look at {key}")))
             .send()
             .await;
         let answer = match sent {
@@ -212,7 +275,7 @@ impl Bucket {
         error: &SdkError<E, HttpResponse>,
     ) -> S3Error
     where
-        E: ProvideErrorMetadata,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let explained = self.0.scene.explain(task, key, error);
         tracing::debug!(task, error = %explained, "store call failed");

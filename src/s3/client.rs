@@ -5,48 +5,58 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Config, Credentials, Region, StalledStreamProtectionConfig,
+    BehaviorVersion, Builder, Config, IdentityCache, Region, StalledStreamProtectionConfig,
+    endpoint::DefaultResolver,
     interceptors::InterceptorContext,
     retry::{ClassifyRetry, RetryAction, RetryConfig, RetryPartition, TokenBucket},
     timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
-use secrecy::ExposeSecret as _;
 
 use super::diagnosis;
+use super::learnt::{Amend, Learnt};
 use super::limits::Limits;
 use super::params::{Params, UriStyle};
 use super::proxy::Proxy;
+use super::region::Compass;
 use super::retries::{self, Attempts};
 use super::shared::Shared;
 use super::trust;
 use super::wire::{self, Reached};
 
 /// Makes the client of one bucket. No request is sent.
-pub(super) fn client(params: &Params, proxy: &Proxy, limits: &Limits, shared: &Shared) -> Client {
+pub(super) fn client(
+    params: &Params,
+    proxy: &Proxy,
+    limits: &Limits,
+    learnt: &Learnt,
+    shared: &Shared,
+) -> Client {
     let reached = Reached::default();
     let tls = params.is_tls();
     let http = wire::client(
         trust::context(tls, params.authorities()),
-        proxy.config(tls),
+        proxy,
+        tls,
         limits.connect,
         reached.clone(),
         shared.upload.clone(),
     );
-    let credentials = Credentials::new(
-        params.access_key().expose_secret(),
-        params.secret_key().expose_secret(),
-        None,
-        None,
-        "relation",
-    );
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(params.region().to_owned()))
-        .credentials_provider(credentials)
+        .credentials_provider(learnt.keys().clone())
+        // The keys may change at any time; keeping them is cheap.
+        .identity_cache(IdentityCache::no_cache())
+        .endpoint_resolver(Compass {
+            home: learnt.home().clone(),
+            rules: DefaultResolver::new(),
+        })
+        .interceptor(learnt.clone())
         .force_path_style(params.style() == UriStyle::Path)
         .http_client(http)
         .retry_classifier(Hopeless { reached })
+        .retry_classifier(Amend(learnt.clone()))
         // How often a call is made is for its manner to say, not for a common account of all calls.
         .retry_partition(
             RetryPartition::custom("store")
@@ -68,8 +78,12 @@ pub(super) enum Manner {
     Head,
     /// A small call.
     Control,
-    /// A part or an object.
+    /// An object to be read, whose bytes come after the answer.
+    Read,
+    /// What an upload depends on.
     Data,
+    /// A part of so many bytes.
+    Part(u64),
     /// Putting an upload's parts together.
     Complete,
 }
@@ -89,8 +103,12 @@ impl Manner {
                 patient(timeouts, limits.control, limits.control),
                 limits.control_attempts,
             ),
-            Self::Data => (
+            Self::Read | Self::Data => (
                 patient(timeouts, limits.silence, limits.part),
+                limits.part_attempts,
+            ),
+            Self::Part(bytes) => (
+                patient(timeouts, limits.silence, limits.part_of(bytes)),
                 limits.part_attempts,
             ),
             Self::Complete => (
@@ -108,7 +126,8 @@ impl Manner {
             task: task.to_owned(),
             most: attempts,
             hurried: matches!(self, Self::Head),
-            data: matches!(self, Self::Data | Self::Complete),
+            bounded: !matches!(self, Self::Head | Self::Control),
+            fruit: matches!(self, Self::Data | Self::Part(_) | Self::Complete),
             made: AtomicU32::new(0),
         };
         Config::builder()

@@ -1,13 +1,17 @@
 //! Writing an object only while nobody else has: how two writers who do not know of each other agree.
 
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
 use super::bucket::{Bucket, unquoted};
+use super::checksum::Sum;
 use super::client::Manner;
 use super::error::S3Error;
 use super::parts::Digests;
+use super::write::only;
 
 /// What has to hold for an object to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,35 +78,61 @@ impl Bucket {
         content: &Bytes,
         tag: Option<String>,
     ) -> Result<Option<String>, ConditionError> {
-        let task = format!("write {key}");
-        let tagged = tag.is_some();
+        let mut search = self.search();
+        loop {
+            let sent = self.put_as_once(key, content, tag.clone(), search.sum);
+            let error = match sent.await {
+                Ok(tag) => {
+                    search.taken();
+                    return Ok(tag);
+                }
+                Err(error) => error,
+            };
+            let status = status(&error);
+            match status {
+                // 409: somebody writes right now. 404: the object whose tag was given is gone.
+                Some(409 | 412) => return Err(unmet(key)),
+                Some(404) if tag.is_some() => return Err(unmet(key)),
+                _ => (),
+            }
+            let told = self.explain(&format!("write {key}"), None, &error);
+            if let Err(error) = search.refused_clearly(told) {
+                return match status {
+                    Some(501) => Ok(self.put(key, content.clone()).await?),
+                    _ => Err(error.into()),
+                };
+            }
+        }
+    }
+
+    async fn put_as_once(
+        &self,
+        key: &str,
+        content: &Bytes,
+        tag: Option<String>,
+        sum: Sum,
+    ) -> Result<Option<String>, SdkError<PutObjectError, HttpResponse>> {
+        let digests = Digests::of(content, sum);
         let call = self
             .client()
             .put_object()
             .bucket(self.name())
             .key(self.full(key))
-            .checksum_crc32_c(Digests::of(content).crc32c())
+            .set_checksum_crc32_c(digests.value(Sum::Crc32c))
+            .set_checksum_crc64_nvme(digests.value(Sum::Crc64Nvme))
+            .set_content_md5(digests.content_md5())
             .body(ByteStream::from(content.clone()));
         let call = match tag {
             None => call.if_none_match("*"),
             Some(tag) => call.if_match(tag),
         };
+        let manner = self.manner(Manner::Control, &format!("write {key}"));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Control, &task))
+            .config_override(only(sum, manner))
             .send()
-            .await;
-        let error = match sent {
-            Ok(answer) => return Ok(answer.e_tag().map(unquoted)),
-            Err(error) => error,
-        };
-        match status(&error) {
-            // 409: somebody writes right now. 404: the object whose tag was given is gone.
-            Some(409 | 412) => Err(unmet(key)),
-            Some(404) if tagged => Err(unmet(key)),
-            Some(501) => Ok(self.put(key, content.clone()).await?),
-            _ => Err(self.explain(&task, None, &error).into()),
-        }
+            .await?;
+        Ok(sent.e_tag().map(unquoted))
     }
 }
 
@@ -111,8 +141,6 @@ fn unmet(key: &str) -> ConditionError {
     ConditionError::Unmet { key }
 }
 
-fn status<E>(
-    error: &SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
-) -> Option<u16> {
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|answer| answer.status().as_u16())
 }

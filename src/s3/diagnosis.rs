@@ -10,10 +10,13 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::CertificateError;
-use secrecy::{ExposeSecret as _, SecretString};
 
+use super::answer::Endless;
 use super::error::{Cause, S3Error, TlsReason};
-use super::params::Params;
+use super::learnt::Learnt;
+use super::params::{Params, shown};
+use super::region;
+use super::self_signed::SelfSigned;
 use super::wire::{Silence, Unresolved};
 
 const LONGEST_MESSAGE: usize = 300;
@@ -23,8 +26,7 @@ const LONGEST_MESSAGE: usize = 300;
 pub(super) struct Scene {
     store: String,
     bucket: String,
-    region: String,
-    secrets: [SecretString; 2],
+    learnt: Learnt,
 }
 
 /// The facts of one failed call.
@@ -34,15 +36,15 @@ pub(super) struct Facts<'a> {
     message: &'a str,
     body: &'a [u8],
     region_header: Option<&'a str>,
+    location: Option<&'a str>,
 }
 
 impl Scene {
-    pub(super) fn new(params: &Params) -> Self {
+    pub(super) fn new(params: &Params, learnt: &Learnt) -> Self {
         Self {
             store: params.store(),
             bucket: params.bucket().to_owned(),
-            region: params.region().to_owned(),
-            secrets: [params.access_key().clone(), params.secret_key().clone()],
+            learnt: learnt.clone(),
         }
     }
 
@@ -54,7 +56,7 @@ impl Scene {
         error: &SdkError<E, HttpResponse>,
     ) -> S3Error
     where
-        E: ProvideErrorMetadata,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         match error {
             SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
@@ -63,17 +65,10 @@ impl Scene {
             },
             SdkError::TimeoutError(_) => self.timed_out(task),
             SdkError::ServiceError(_) => self.explain_answer(task, key, &Facts::of(error)),
-            SdkError::ResponseError(broken)
-                if (200..300).contains(&broken.raw().status().as_u16()) =>
-            {
-                let garbled = broken.raw().body().bytes().is_some();
-                if garbled {
-                    self.not_s3(task, 200)
-                } else {
-                    self.interrupted(task, "the answer ended too early")
-                }
+            SdkError::ResponseError(broken) if broken.raw().body().bytes().is_some() => {
+                self.not_s3(task, broken.raw().status().as_u16())
             }
-            SdkError::ResponseError(broken) => self.not_s3(task, broken.raw().status().as_u16()),
+            SdkError::ResponseError(_) => self.explain_broken(task, error.source()),
             SdkError::ConstructionFailure(_) => S3Error::Refused {
                 task: task.to_owned(),
                 status: 0,
@@ -81,6 +76,21 @@ impl Scene {
                 message: "the request could not be built from these parameters".to_owned(),
             },
             _ => self.interrupted(task, "an unknown failure"),
+        }
+    }
+
+    /// Tells why an answer could not be read to its end.
+    fn explain_broken(&self, task: &str, cause: Option<&(dyn Error + 'static)>) -> S3Error {
+        if let Some(Endless(limit)) = cause.and_then(find::<Endless>) {
+            return S3Error::Endless {
+                store: self.store.clone(),
+                task: task.to_owned(),
+                limit: *limit,
+            };
+        }
+        match cause.and_then(find::<Silence>) {
+            Some(_) => self.timed_out(task),
+            None => self.interrupted(task, "the answer ended too early"),
         }
     }
 
@@ -95,9 +105,13 @@ impl Scene {
             };
         }
         if let Some(tls) = find::<rustls::Error>(error) {
+            let reason = match find::<SelfSigned>(error) {
+                Some(_) => TlsReason::SelfSigned,
+                None => tls_reason(tls),
+            };
             return S3Error::Tls {
                 store,
-                reason: tls_reason(tls),
+                reason,
                 cause,
             };
         }
@@ -150,6 +164,12 @@ impl Scene {
             (Some("AuthorizationHeaderMalformed"), _) if named.is_none() => {
                 self.refused(task, facts)
             }
+            (None, 301 | 302 | 303 | 307 | 308)
+                if named.is_none() && facts.elsewhere().is_some() =>
+            {
+                let location = facts.elsewhere().unwrap_or_default();
+                S3Error::Redirected { store, location }
+            }
             (
                 Some(
                     "PermanentRedirect"
@@ -160,7 +180,7 @@ impl Scene {
                 _,
             )
             | (_, 301 | 307 | 308) => S3Error::WrongRegion {
-                region: self.region.clone(),
+                region: self.learnt.home().region(),
                 expected: named,
             },
             (Some("NoSuchUpload"), _) => self.refused(task, facts),
@@ -179,6 +199,19 @@ impl Scene {
             (None, 500..) => self.refused(task, facts),
             (None, status) => self.not_s3(task, status),
         }
+    }
+
+    /// That something is not allowed, as told in the middle of a good answer.
+    pub(super) fn denied(&self, task: &str) -> S3Error {
+        S3Error::AccessDenied {
+            store: self.store.clone(),
+            task: task.to_owned(),
+        }
+    }
+
+    /// The store's URL.
+    pub(super) fn store(&self) -> &str {
+        &self.store
     }
 
     fn refused(&self, task: &str, facts: &Facts<'_>) -> S3Error {
@@ -220,13 +253,11 @@ impl Scene {
 
     /// A foreign text on one line, cut, and without our credentials.
     pub(super) fn cleared(&self, text: &str) -> String {
-        let mut text: String = text
+        let text = text
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        for secret in &self.secrets {
-            text = text.replace(secret.expose_secret(), "(withheld)");
-        }
+        let text = self.learnt.keys().cleared(text);
         match text.char_indices().nth(LONGEST_MESSAGE) {
             Some((end, _)) => format!("{}...", &text[..end]),
             None => text,
@@ -249,26 +280,22 @@ impl<'a> Facts<'a> {
                 .unwrap_or_default(),
             region_header: response
                 .and_then(|response| response.headers().get("x-amz-bucket-region")),
+            location: response.and_then(|response| response.headers().get("location")),
         }
     }
 
     /// The region that the store would have liked better, wherever it says so.
     fn named_region(&self) -> Option<String> {
-        let body = String::from_utf8_lossy(self.body);
-        let in_body = between(&body, "<Region>", "</Region>");
-        let in_message = self
-            .message
-            .split_once("expecting '")
-            .and_then(|(_, rest)| rest.split_once('\''));
-        let name = self
-            .region_header
-            .or(in_body)
-            .or(in_message.map(|(name, _)| name))?;
-        let plain = name.len() <= 64
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        (plain && !name.is_empty()).then(|| name.to_owned())
+        region::named(self.region_header, self.body)
+    }
+
+    /// Where an answer sends us that is about no region: to another address of the store, or away from it.
+    fn elsewhere(&self) -> Option<String> {
+        let location = self.location?;
+        let whole = location.starts_with("http://") || location.starts_with("https://");
+        let end = location.match_indices('/').nth(2).map(|(at, _)| at);
+        (whole && !location.contains('@'))
+            .then(|| shown(&location[..end.unwrap_or(location.len())]))
     }
 }
 
@@ -323,14 +350,7 @@ fn tls_reason(error: &rustls::Error) -> TlsReason {
     }
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    text.split_once(start)?
-        .1
-        .split_once(end)
-        .map(|(found, _)| found)
-}
-
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref::<E>())
 }
 

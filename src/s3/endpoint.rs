@@ -20,11 +20,12 @@ impl Endpoint {
     /// Takes a URL apart. On failure: what is wrong, and what to do, both to be shown.
     pub(super) fn parse(text: &str, bucket: &str) -> Result<Self, (String, String)> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            let hint = format!(
-                "write https://{} or, without TLS, http://",
-                without_user(text)
-            );
-            return Err((format!("has no scheme: {}", without_user(text)), hint));
+            let bare = without_user(text);
+            let hint = match bare.strip_suffix('/').unwrap_or(&bare).ends_with(":80") {
+                true => format!("set endpoint=http://{bare}"),
+                false => format!("set endpoint=https://{bare}, or http://{bare} without TLS"),
+            };
+            return Err((format!("has no scheme: {bare}"), hint));
         };
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -68,7 +69,21 @@ impl Endpoint {
         }
         if !bucket.is_empty() && path.rsplit('/').next() == Some(bucket) {
             let what = format!("ends in the bucket's name: {}", shown(text));
-            return Err((what, "give the store's URL without the bucket".into()));
+            let without = text.trim_end_matches('/').strip_suffix(bucket);
+            let without = without.unwrap_or(text).trim_end_matches('/');
+            return Err((what, format!("set endpoint={}", shown(without))));
+        }
+        let rest_of_host = host
+            .to_ascii_lowercase()
+            .strip_prefix(&format!("{}.", bucket.to_ascii_lowercase()))
+            .filter(|rest| rest.starts_with("s3.") && rest.ends_with(".amazonaws.com"))
+            .map(str::to_owned);
+        if let Some(rest) = rest_of_host {
+            let what = format!("begins with the bucket's name: {}", shown(text));
+            return Err((
+                what,
+                format!("set endpoint={}://{rest}", scheme.to_ascii_lowercase()),
+            ));
         }
         Ok(Self {
             tls,
@@ -90,6 +105,16 @@ impl Endpoint {
         &self.host
     }
 
+    /// The port, the scheme's own unless another is given.
+    pub(super) fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls { 443 } else { 80 })
+    }
+
+    /// Whether the host is an address instead of a name.
+    pub(super) fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<std::net::Ipv4Addr>().is_ok()
+    }
+
     /// The region that an endpoint of AWS tells by its name.
     pub(super) fn aws_region(&self) -> Option<&str> {
         let region = self
@@ -97,6 +122,15 @@ impl Endpoint {
             .strip_prefix("s3.")?
             .strip_suffix(".amazonaws.com")?;
         (!region.contains('.')).then_some(region)
+    }
+
+    /// The endpoint of AWS for another region, if this one is AWS's.
+    pub(super) fn in_region(&self, region: &str) -> Option<Self> {
+        let known = self.host == "s3.amazonaws.com" || self.aws_region().is_some();
+        known.then(|| Self {
+            host: format!("s3.{region}.amazonaws.com"),
+            ..self.clone()
+        })
     }
 }
 

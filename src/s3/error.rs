@@ -80,6 +80,14 @@ pub enum S3Error {
         /// The region that the store named.
         expected: Option<String>,
     },
+    /// What answered sends us to another address.
+    #[error("{store} sends us to {location}")]
+    Redirected {
+        /// The store's URL.
+        store: String,
+        /// The address, without its path.
+        location: String,
+    },
     /// The clocks of this machine and of the store are too far apart.
     #[error("the clocks of this machine and of {store} differ too much")]
     ClockSkew {
@@ -113,6 +121,16 @@ pub enum S3Error {
         task: String,
         /// The HTTP status, 0 when there was none.
         status: u16,
+    },
+    /// The store's answer went on and on.
+    #[error("{store} answered without an end to {task}: more than {limit} bytes")]
+    Endless {
+        /// The store's URL.
+        store: String,
+        /// What was tried.
+        task: String,
+        /// The most bytes that are read of such an answer.
+        limit: u64,
     },
     /// The connection broke.
     #[error("connection to {store} broke while trying to {task}")]
@@ -190,6 +208,8 @@ pub enum S3Error {
 pub enum TlsReason {
     /// Nobody whom we trust vouches for it.
     UntrustedIssuer,
+    /// It vouches for itself, and is not among those that we trust.
+    SelfSigned,
     /// It was made out to other names.
     NameMismatch,
     /// Its time is over.
@@ -225,10 +245,11 @@ impl S3Error {
             Self::TimedOut { .. } => "check that the store is well and that endpoint is the right one".into(),
             Self::WrongRegion { expected: Some(name), .. } => format!("set region={name} at the S3 integrator"),
             Self::WrongRegion { expected: None, .. } => "set region to the bucket's own at the S3 integrator".into(),
+            Self::Redirected { location, .. } => format!("set endpoint={location} at the S3 integrator"),
             Self::ClockSkew { .. } => "set the clock of this machine's node, or the store's".into(),
             Self::NotFound { .. } => "list the backups and check the name".into(),
             Self::Refused { .. } => "see the store's message and its log".into(),
-            Self::NotS3 { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
+            Self::NotS3 { .. } | Self::Endless { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
             Self::Interrupted { .. } => "check the network and the store, then try again".into(),
             Self::Replaced { .. } => "find out who else writes to the bucket, list the backups, then try again".into(),
             Self::Truncated { .. } | Self::RangeAltered { .. } | Self::PartAltered { .. } | Self::SizeAltered { .. } => {
@@ -246,13 +267,14 @@ impl TlsReason {
             Self::UntrustedIssuer => {
                 "give the certificate of the store's authority as tls-ca-chain"
             }
+            Self::SelfSigned => "give that very certificate as tls-ca-chain",
             Self::NameMismatch => {
                 "use a name in endpoint that the store's certificate holds, or s3-uri-style=path"
             }
             Self::Expired => "renew the store's certificate",
             Self::NotYetValid => "check the clocks, and when the store's certificate begins",
             Self::AuthorityAsServer => {
-                "give the store a server certificate that its authority signed"
+                "give the store a server certificate that its authority signed, or a self-signed one that is no authority's (basicConstraints=CA:FALSE)"
             }
             Self::NotTls => "write http:// in endpoint, or correct its port",
             Self::Other => "check the store's certificate and tls-ca-chain",
@@ -264,6 +286,7 @@ impl fmt::Display for TlsReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UntrustedIssuer => "its certificate comes from an unknown issuer",
+            Self::SelfSigned => "its certificate is self-signed",
             Self::NameMismatch => "its certificate is for another name",
             Self::Expired => "its certificate has expired",
             Self::NotYetValid => "its certificate is not valid yet",

@@ -38,7 +38,7 @@ const CELLS: usize = Fetch::PIECE as usize / CELL + 1;
 /// All bytes come from one object: it is pinned to the tag that the store gave first, and [`S3Error::Replaced`] is told
 /// as soon as the store has another object under the key. A connection that breaks or stands still under a piece is no
 /// error: what is missing is asked for again from that byte, until [`Limits::part_attempts`](super::Limits) requests in
-/// a row have brought none. Dropping it ends its requests.
+/// a row have brought next to nothing. Dropping it ends its requests.
 ///
 /// A store that answers a range with the whole object, or that gives no strong tag, is read in one request; without a
 /// tag it is not asked again.
@@ -143,7 +143,13 @@ impl Fetch {
     /// Asks for as many pieces as may be on their way. `first` is the body of the very first, which is there already.
     fn ask_ahead(&mut self, mut first: Option<Body>) {
         while self.tasks.try_join_next().is_some() {}
-        while self.pieces.len() < Self::AHEAD && self.asked < self.source.size {
+        let most = self
+            .source
+            .bucket
+            .shared()
+            .download
+            .connections(Self::AHEAD);
+        while self.pieces.len() < most && self.asked < self.source.size {
             let end = self.source.end_of_piece(self.asked, Self::PIECE);
             let (sender, chunks) = channel(CELLS);
             let piece = Piece::new(

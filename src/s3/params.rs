@@ -3,16 +3,18 @@
 //! The databag is the one of the `s3` interface, version 0: one string a key, an absent key meaning "not set". Values
 //! come from people, so everything that is wrong is found in one go and each finding names its key.
 
+mod form;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::SecretString;
 
-use super::authorities::{self, Authority};
+use super::attributes::Attributes;
+use super::authorities::Authority;
 use super::endpoint::Endpoint;
-
-const DEFAULT_REGION: &str = "us-east-1";
-const LONGEST_PATH: usize = 512;
+use super::keys::Keys;
+use form::Form;
 
 /// Where the backups go and with which credentials, checked.
 ///
@@ -20,14 +22,17 @@ const LONGEST_PATH: usize = 512;
 /// slash, no empty segment and no `.` or `..`; every certificate can serve as a trust anchor.
 #[derive(Clone)]
 pub struct Params {
-    access_key: SecretString,
-    secret_key: SecretString,
+    keys: Keys,
     bucket: String,
     endpoint: Option<Endpoint>,
     region: String,
     path: String,
     style: UriStyle,
+    storage_class: Option<String>,
+    attributes: Attributes,
     authorities: Vec<Authority>,
+    delete_older_than_days: Option<u32>,
+    ignored: Vec<Ignored>,
 }
 
 /// How a bucket is addressed: in the path of the URL, or as a part of its host name.
@@ -52,35 +57,48 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// A key, or a part of its value, that is there and does nothing.
+///
+/// Displayed it is the key and the reason, as in `s3-uri-style host is not used: ...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The key of the databag, or an attribute's name.
+    pub key: String,
+    /// Why it does nothing, to be read after the key.
+    pub why: String,
+}
+
 impl Params {
     /// Checks a databag and reports all of its problems at once, in the order of the keys' meaning.
     ///
-    /// Unknown keys are ignored; so is `data`, the bookkeeping of the Python libraries.
+    /// A key that does nothing is told by [`Params::ignored`]; what the libraries of the interface write down for
+    /// themselves is passed over.
     pub fn parse(databag: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
-        let mut form = Form {
-            databag,
-            problems: Vec::new(),
-        };
-        let access_key = form.credential("access-key");
-        let secret_key = form.credential("secret-key");
+        let mut form = Form::new(databag);
+        let keys = form.keys();
         let bucket = form.bucket();
         let endpoint = form.endpoint(&bucket);
         let region = form.region(endpoint.as_ref());
         let path = form.path();
-        let style = form.style(endpoint.as_ref());
+        let style = form.style(endpoint.as_ref(), &bucket);
+        form.api_version();
+        let storage_class = form.storage_class();
+        let attributes = form.attributes();
         let authorities = form.authorities();
-        if !form.problems.is_empty() {
-            return Err(form.problems);
-        }
+        let delete_older_than_days = form.delete_older_than_days();
+        let ignored = form.end()?;
         Ok(Self {
-            access_key,
-            secret_key,
+            keys,
             bucket,
             endpoint,
             region,
             path,
             style,
+            storage_class,
+            attributes,
             authorities,
+            delete_older_than_days,
+            ignored,
         })
     }
 
@@ -134,17 +152,38 @@ impl Params {
         self.endpoint.as_ref().is_none_or(Endpoint::is_tls)
     }
 
-    /// What must be seen nowhere: the key and its secret.
-    pub fn secrets(&self) -> [&SecretString; 2] {
-        [&self.access_key, &self.secret_key]
+    /// The class that volumes are stored in, or nothing for the store's own choice.
+    ///
+    /// Small objects are read and written often, so that a class for rare access would only make them slow and dear.
+    #[must_use]
+    pub fn storage_class(&self) -> Option<&str> {
+        self.storage_class.as_deref()
     }
 
-    pub(super) fn access_key(&self) -> &SecretString {
-        &self.access_key
+    /// After how many days the integrator's operator wishes backups to go. Nothing honours it yet.
+    #[must_use]
+    pub fn delete_older_than_days(&self) -> Option<u32> {
+        self.delete_older_than_days
     }
 
-    pub(super) fn secret_key(&self) -> &SecretString {
-        &self.secret_key
+    /// What is in the databag and does nothing.
+    #[must_use]
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+
+    /// What must be seen nowhere: the key, its secret, and a session's token.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretString> {
+        self.keys.secrets()
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub(super) fn attributes(&self) -> &Attributes {
+        &self.attributes
     }
 }
 
@@ -167,170 +206,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The databag while it is read, and what was found so far. A value that is wrong is noted and an empty one goes on.
-struct Form<'a> {
-    databag: &'a BTreeMap<String, String>,
-    problems: Vec<Problem>,
-}
-
-impl Form<'_> {
-    /// The value of a key, without blanks around it; an empty one counts as absent, as it does to Juju.
-    fn value(&self, key: &str) -> Option<&str> {
-        self.databag
-            .get(key)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-    }
-
-    fn problem(&mut self, key: &'static str, what: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem {
-            key,
-            what: what.into(),
-            hint: hint.into(),
-        });
-    }
-
-    fn missing(&mut self, key: &'static str) {
-        self.problem(key, "is missing", format!("set {key} at the S3 integrator"));
-    }
-
-    fn credential(&mut self, key: &'static str) -> SecretString {
-        let value = self.value(key).unwrap_or_default().to_owned();
-        if value.is_empty() {
-            self.missing(key);
-        } else if !value.chars().all(|c| c.is_ascii_graphic()) {
-            let hint = format!("enter {key} again, without blanks and line ends");
-            self.problem(
-                key,
-                "has a blank or another character that no key has",
-                hint,
-            );
-        }
-        SecretString::from(value)
-    }
-
-    fn bucket(&mut self) -> String {
-        let bucket = self.value("bucket").unwrap_or_default().to_owned();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        if bucket.is_empty() {
-            self.missing("bucket");
-        } else if bucket.len() > 255 || !bucket.chars().all(allowed) || bucket.starts_with('.') {
-            let hint = "give the bucket's bare name; a prefix inside it belongs into path";
-            self.problem(
-                "bucket",
-                format!("is not a bucket's name: {}", shown(&bucket)),
-                hint,
-            );
-        }
-        bucket
-    }
-
-    fn endpoint(&mut self, bucket: &str) -> Option<Endpoint> {
-        let Some(text) = self.value("endpoint") else {
-            if self.value("region").is_none() {
-                let hint = "set endpoint to the store's URL, or region for AWS";
-                self.problem("endpoint", "is missing, and so is region", hint);
-            }
-            return None;
-        };
-        match Endpoint::parse(text, bucket) {
-            Ok(endpoint) => Some(endpoint),
-            Err((what, hint)) => {
-                self.problem("endpoint", what, hint);
-                None
-            }
-        }
-    }
-
-    fn region(&mut self, endpoint: Option<&Endpoint>) -> String {
-        let Some(region) = self.value("region").map(str::to_owned) else {
-            return endpoint
-                .and_then(Endpoint::aws_region)
-                .unwrap_or(DEFAULT_REGION)
-                .to_owned();
-        };
-        if region.len() > 64
-            || !region
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        {
-            let what = format!("is not a region's name: {}", shown(&region));
-            self.problem("region", what, "give a name as us-east-1, or none");
-        }
-        region
-    }
-
-    fn path(&mut self) -> String {
-        let text = self.value("path").unwrap_or_default().to_owned();
-        let segments: Vec<&str> = text
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
-        let path = segments.join("/");
-        if segments
-            .iter()
-            .any(|segment| matches!(*segment, "." | ".."))
-        {
-            self.problem(
-                "path",
-                format!("has a segment . or ..: {}", shown(&text)),
-                "give a plain prefix as backups/synapse",
-            );
-        } else if path.chars().any(char::is_control) {
-            self.problem(
-                "path",
-                "has a control character",
-                "give a plain prefix as backups/synapse",
-            );
-        } else if path.len() > LONGEST_PATH {
-            self.problem(
-                "path",
-                format!("is longer than {LONGEST_PATH} bytes"),
-                "give a shorter prefix",
-            );
-        }
-        path
-    }
-
-    fn style(&mut self, endpoint: Option<&Endpoint>) -> UriStyle {
-        let default = if endpoint.is_some() {
-            UriStyle::Path
-        } else {
-            UriStyle::Host
-        };
-        match self
-            .value("s3-uri-style")
-            .map(str::to_ascii_lowercase)
-            .as_deref()
-        {
-            None => default,
-            Some("path") => UriStyle::Path,
-            Some("host") => UriStyle::Host,
-            Some(other) => {
-                let what = format!("is neither path nor host: {}", shown(other));
-                self.problem(
-                    "s3-uri-style",
-                    what,
-                    "set s3-uri-style to path or host, or leave it out",
-                );
-                default
-            }
-        }
-    }
-
-    fn authorities(&mut self) -> Vec<Authority> {
-        let Some(text) = self.value("tls-ca-chain") else {
-            return Vec::new();
-        };
-        match authorities::parse(text) {
-            Ok(authorities) => authorities,
-            Err(what) => {
-                let hint =
-                    "give the certificates of the store's authority in PEM form, or their base64";
-                self.problem("tls-ca-chain", what, hint);
-                Vec::new()
-            }
-        }
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.why)
     }
 }
 

@@ -3,10 +3,14 @@
 //! Juju hands its model's proxies to charms in `JUJU_CHARM_HTTP_PROXY`, `JUJU_CHARM_HTTPS_PROXY` and
 //! `JUJU_CHARM_NO_PROXY`. Whoever reads the environment makes a [`Proxy`] of them; this room does not look.
 
+mod bypass;
+mod way;
+
 use std::fmt;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use secrecy::{ExposeSecret, SecretString};
+pub(super) use way::{Via, Way};
 
 /// Through which proxies a store is reached; none by default.
 ///
@@ -29,7 +33,8 @@ pub struct ProxyError {
 impl Proxy {
     /// Checks the three settings; an empty one counts as unset, a missing scheme means http.
     ///
-    /// `no_proxy` is a list of names, domains, addresses and networks (`10.0.0.0/8`) with commas between.
+    /// `no_proxy` is a list of names, domains, addresses and networks (`10.0.0.0/8`), each with a port or without, with
+    /// commas or blanks between.
     pub fn new(
         http: Option<&str>,
         https: Option<&str>,
@@ -42,21 +47,21 @@ impl Proxy {
         })
     }
 
-    /// What the HTTP client is told for requests of the one kind or the other.
-    pub(super) fn config(&self, tls: bool) -> ProxyConfig {
+    /// What the HTTP client is told for requests of the one kind or the other, none excepted.
+    pub(super) fn config(&self, tls: bool) -> Option<ProxyConfig> {
         let url = if tls { &self.https } else { &self.http };
-        let Some(url) = url.as_ref().map(ExposeSecret::expose_secret) else {
-            return ProxyConfig::disabled();
-        };
+        let url = url.as_ref().map(ExposeSecret::expose_secret)?;
         let config = if tls {
             ProxyConfig::https(url)
         } else {
             ProxyConfig::http(url)
         };
-        config.map_or_else(
-            |_| ProxyConfig::disabled(),
-            |config| config.no_proxy(&self.no_proxy),
-        )
+        config.ok()
+    }
+
+    /// Whether a host is reached without the proxy. The HTTP client's own rules know no ports and no stars.
+    pub(super) fn is_bypassed(&self, host: &str, port: u16) -> bool {
+        bypass::entry(&self.no_proxy, host, port).is_some()
     }
 }
 

@@ -1,14 +1,16 @@
 //! Which certificates a store may show.
 //!
-//! Trusted are the certificates of the container's own bundle or, where there is none (a bare static binary), Mozilla's
-//! list as it was when this program was built; and in both cases, besides, those of the relation. The bundle is read
-//! here from the usual places and handed over as values, because the HTTP client's own way looks at the environment and
-//! ends the program when a certificate does not parse.
+//! Trusted are, together: Mozilla's list as it was when this program was built, the certificates of the container's own
+//! bundle where there is one, and those of the relation. The bundle is read here from the usual places and handed over as
+//! values, because the HTTP client's own way looks at the environment and ends the program when a certificate does not
+//! parse.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read as _;
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use rustls::RootCertStore;
 
 use super::authorities::Authority;
 
@@ -24,7 +26,7 @@ const LARGEST_BUNDLE: u64 = 8 << 20;
 pub(super) fn context(tls: bool, relation: &[Authority]) -> TlsContext {
     let mut store = TrustStore::empty();
     if tls {
-        for authority in well_known().iter().chain(relation) {
+        for authority in all(relation) {
             store.add_pem_certificate(authority.to_pem());
         }
     }
@@ -34,7 +36,26 @@ pub(super) fn context(tls: bool, relation: &[Authority]) -> TlsContext {
         .unwrap_or_default()
 }
 
-fn well_known() -> Vec<Authority> {
+/// The same, for a handshake of our own.
+pub(super) fn anchors(relation: &[Authority]) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    for authority in all(relation) {
+        // It has stood in such a store before.
+        let _ = store.add(authority.der());
+    }
+    store
+}
+
+/// All that are trusted, each once.
+fn all(relation: &[Authority]) -> Vec<Authority> {
+    let mut known = HashSet::new();
+    let every = built_in().into_iter().chain(systems());
+    let every = every.chain(relation.iter().cloned());
+    every.filter(|one| known.insert(one.clone())).collect()
+}
+
+/// The certificates of the container's own bundle.
+fn systems() -> Vec<Authority> {
     let bundle = BUNDLES.iter().find_map(|path| {
         let mut pem = Vec::new();
         File::open(path)
@@ -45,7 +66,7 @@ fn well_known() -> Vec<Authority> {
         let found = Authority::all_of_pem(&pem);
         (!found.is_empty()).then_some(found)
     });
-    bundle.unwrap_or_else(built_in)
+    bundle.unwrap_or_default()
 }
 
 fn built_in() -> Vec<Authority> {
@@ -62,5 +83,15 @@ mod tests {
     #[test]
     fn a_container_without_a_bundle_still_trusts_the_well_known_authorities() {
         assert!(built_in().len() > 100);
+    }
+
+    #[test]
+    fn the_three_sources_are_trusted_together_and_each_certificate_once() {
+        let alone = all(&[]);
+        let of = |source: Vec<Authority>| source.iter().all(|one| alone.contains(one));
+        assert!(of(built_in()) && of(systems()));
+        let known = built_in().remove(0);
+        assert_eq!(all(&[known]), alone);
+        assert_eq!(anchors(&[]).len(), alone.len());
     }
 }

@@ -28,7 +28,11 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::answer;
 use super::pace::Pace;
+
+use super::proxy::Proxy;
+use super::self_signed;
 
 /// What the connection is offered at a time.
 const SLICE: usize = 128 << 10;
@@ -62,30 +66,40 @@ pub(super) struct Unresolved {
 /// Nothing was sent or received for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing moved for {} s", .0.as_secs_f32())]
-pub(super) struct Silence(Duration);
+pub(super) struct Silence(pub(super) Duration);
 
 /// Makes the HTTP client of one bucket: one pool of connections for all of its calls.
+///
+/// Each request goes through the proxy, if there is one, unless its host is excepted: with the bucket in the host's name,
+/// or in a region that was corrected, that host is not the endpoint's.
 pub(super) fn client(
     trust: TlsContext,
-    proxy: ProxyConfig,
+    proxy: &Proxy,
+    tls: bool,
     connect: Duration,
     reached: Reached,
     pace: Pace,
 ) -> SharedHttpClient {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(connect)
-        .build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .proxy_config(proxy)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust)
-        .build_with_resolver(Resolver);
-    let inner = SharedHttpConnector::new(connector);
+    let connector = |proxy: ProxyConfig| {
+        let settings = HttpConnectorSettings::builder().connect_timeout(connect);
+        let connector = Connector::builder()
+            .connector_settings(settings.build())
+            .proxy_config(proxy)
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(trust.clone())
+            .build_with_resolver(Resolver);
+        SharedHttpConnector::new(connector)
+    };
+    let direct = connector(ProxyConfig::disabled());
+    let through = proxy.config(tls).map(connector);
+    let (proxy, connect) = (proxy.clone(), connect);
     http_client_fn(move |settings, _| {
         let silence = settings.read_timeout().unwrap_or(Duration::from_secs(60));
         SharedHttpConnector::new(Watched {
-            inner: inner.clone(),
+            direct: direct.clone(),
+            through: through.clone(),
+            proxy: proxy.clone(),
+            connect,
             silence,
             reached: reached.clone(),
             pace: pace.clone(),
@@ -96,10 +110,23 @@ pub(super) fn client(
 /// A connector that ends a request on which nothing moves.
 #[derive(Debug)]
 struct Watched {
-    inner: SharedHttpConnector,
+    direct: SharedHttpConnector,
+    through: Option<SharedHttpConnector>,
+    proxy: Proxy,
+    connect: Duration,
     silence: Duration,
     reached: Reached,
     pace: Pace,
+}
+
+impl Watched {
+    /// The way to the host of a request, and whether it is the direct one.
+    fn way(&self, host: &str, port: u16) -> (&SharedHttpConnector, bool) {
+        match &self.through {
+            Some(through) if !self.proxy.is_bypassed(host, port) => (through, false),
+            Some(_) | None => (&self.direct, true),
+        }
+    }
 }
 
 impl HttpConnector for Watched {
@@ -115,22 +142,35 @@ impl HttpConnector for Watched {
                 turn: None,
             }),
         });
-        let (answer, silence, reached) =
-            (self.inner.call(request), self.silence, self.reached.clone());
+        let uri = request.uri().to_owned();
+        let (host, port) = place(&uri);
+        let (way, direct) = self.way(&host, port);
+        let (answer, silence, reached) = (way.call(request), self.silence, self.reached.clone());
+        let connect = self.connect;
         HttpConnectorFuture::new(async move {
             // Both arms may be dropped at any time: the one only waits, and dropping the other closes its connection,
             // which is what a stalled request deserves.
             tokio::select! {
-                answer = answer => {
-                    if answer.is_ok() {
+                answer = answer => match answer {
+                    Ok(answer) => {
                         reached.set();
+                        Ok(answer::bounded(answer, &uri, silence))
                     }
-                    answer
-                }
+                    Err(error) if direct => Err(self_signed::told(error, &host, port, connect).await),
+                    Err(error) => Err(error),
+                },
                 () = pulse.stops(silence) => Err(ConnectorError::timeout(Silence(silence).into())),
             }
         })
     }
+}
+
+/// The host and the port of a request.
+fn place(uri: &str) -> (String, u16) {
+    let uri = uri.parse::<hyper::Uri>().unwrap_or_default();
+    let tls = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    (uri.host().unwrap_or_default().to_owned(), port)
 }
 
 /// When something last moved.

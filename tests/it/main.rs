@@ -3,6 +3,7 @@
 mod agent;
 mod by_hand;
 mod charm_archive;
+mod checkup;
 mod damage;
 mod dispatch;
 mod fixups;
@@ -16,6 +17,7 @@ mod lease;
 mod legacy;
 mod listing;
 mod load;
+mod misbehaviour;
 mod openpgp;
 mod ordeal;
 mod owner;

@@ -222,7 +222,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Bucket is not a bucket's name: demo/prod. Give the bucket's bare name; a prefix inside it belongs into path. [s3-configuration-invalid]
     endpoint without a scheme
       status            blocked: Backup: S3 configuration is invalid: endpoint has no scheme: store.example
-      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint has no scheme: store.example. Write https://store.example or, without TLS, http://. [s3-configuration-invalid]
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint has no scheme: store.example. Set endpoint=https://store.example, or http://store.example without TLS. [s3-configuration-invalid]
     endpoint of another scheme
       status            blocked: Backup: S3 configuration is invalid: endpoint has neither the scheme http nor https: ftp
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint has neither the scheme http nor https: ftp. Write https:// or http://. [s3-configuration-invalid]

@@ -6,8 +6,10 @@ mod contract;
 mod faults;
 mod fetch;
 mod liar;
+mod patience;
 mod refusals;
 mod replace;
+mod sums;
 mod tls;
 mod toxics;
 

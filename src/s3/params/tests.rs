@@ -62,16 +62,104 @@ fn good_data_is_understood_with_its_defaults() {
     insta::assert_snapshot!(told(&[("endpoint", "http://[::1]:9000")]), @r#"http://[::1]:9000 demo region=us-east-1 path="" Path certificates=0"#);
 }
 
+/// What does nothing, with its reason.
+fn ignored(changes: &[(&str, &str)]) -> String {
+    let params = Params::parse(&databag(changes));
+    let ignored = params.map(|params| params.ignored().to_vec());
+    let lines = ignored.unwrap_or_default().into_iter();
+    lines.map(|ignored| format!("{ignored}\n")).collect()
+}
+
 #[test]
-fn unknown_keys_and_bookkeeping_are_ignored() {
+fn books_of_the_libraries_are_passed_over() {
+    let books = [
+        ("data", "{]"),
+        ("lib-version", "1.0"),
+        ("secret-extra", "secret:x"),
+        ("requested-secrets", "[]"),
+    ];
+    assert_eq!(told(&books), told(&[]));
+    assert_eq!(ignored(&books), "");
+}
+
+#[test]
+fn every_key_does_something_or_is_named_as_ignored() {
+    insta::assert_snapshot!(ignored(&[
+        ("s3-api-version", "4"), ("storage-class", "STANDARD_IA"), ("session-token", "planted"), ("region", "r"), ("path", "p"),
+        ("delete-older-than-days", "30"), ("attributes", r#"["x-amz-meta-a=1", "Host=evil"]"#), ("s3-uri-style", "host"),
+        ("endpoint", "https://10.0.0.1"), ("acl", "public-read"), ("tls-ca-chain", ""),
+    ]), @r"
+    s3-uri-style host is not used, but path: endpoint is an address
+    attribute host is ignored: no header that goes with objects
+    delete-older-than-days is not honoured yet: no backup is deleted for its age
+    acl is ignored: it is not known
+    ");
+    let params = Params::parse(&databag(&[
+        ("storage-class", "STANDARD_IA"),
+        ("delete-older-than-days", "30"),
+        ("session-token", "planted-token"),
+    ]));
+    let facts = params.map(|params| {
+        let class = params.storage_class().map(str::to_owned);
+        (
+            class,
+            params.delete_older_than_days(),
+            params.secrets().len(),
+        )
+    });
     assert_eq!(
-        told(&[
-            ("data", "{]"),
-            ("lib-version", "1.0"),
-            ("storage-class", "X")
-        ]),
-        told(&[])
+        facts.ok(),
+        Some((Some("STANDARD_IA".to_owned()), Some(30), 3))
     );
+    assert_eq!(
+        ignored(&[("delete-older-than-days", "soon")]),
+        "delete-older-than-days is ignored: it is not a number of days\n"
+    );
+}
+
+#[test]
+fn api_version_two_and_a_class_that_is_none_are_refused() {
+    insta::assert_snapshot!(told(&[("s3-api-version", "2"), ("storage-class", "COLD ONE"), ("token", "a b")]), @r"
+    token has a blank or another character that no key has -> enter token again, without blanks and line ends
+    s3-api-version is 2, and only 4 is spoken -> set s3-api-version=4, or leave it out
+    storage-class is not the name of a class: COLD ONE -> give a name as STANDARD_IA, or none
+    ");
+}
+
+#[test]
+fn bucket_is_put_into_the_host_only_where_it_can_stand_there() {
+    let style = |bucket, endpoint, wish| {
+        let databag = databag(&[
+            ("bucket", bucket),
+            ("endpoint", endpoint),
+            ("s3-uri-style", wish),
+            ("region", "eu-west-1"),
+        ]);
+        let params = Params::parse(&databag).ok();
+        params.map(|params| (params.style(), params.ignored().len()))
+    };
+    use UriStyle::{Host, Path};
+    for (bucket, endpoint, wish, wanted, told) in [
+        ("demo", "", "", Host, 0),
+        ("demo.backups", "", "", Path, 0),
+        ("demo.backups", "", "host", Path, 1),
+        ("demo.backups", "https://s3.example.com", "host", Path, 1),
+        ("demo.backups", "http://s3.example.com", "host", Host, 0),
+        ("demo", "https://s3.example.com:9000/sub/", "host", Host, 0),
+        ("Demo", "https://s3.example.com", "host", Path, 1),
+        ("a_b", "", "host", Path, 1),
+        ("-ab", "", "", Path, 0),
+        ("demo", "http://10.0.0.1:9000", "host", Path, 1),
+        ("demo", "http://[fd00::1]:9000", "host", Path, 1),
+        ("demo", "http://[fd00::1]:9000", "", Path, 0),
+        ("demo", "http://s3", "path", Path, 0),
+    ] {
+        assert_eq!(
+            style(bucket, endpoint, wish),
+            Some((wanted, told)),
+            "{bucket} {endpoint} {wish}"
+        );
+    }
 }
 
 #[test]
@@ -96,7 +184,7 @@ fn everything_that_is_malformed_is_named_at_once() {
     access-key has a blank or another character that no key has -> enter access-key again, without blanks and line ends
     secret-key has a blank or another character that no key has -> enter secret-key again, without blanks and line ends
     bucket is not a bucket's name: demo/backups -> give the bucket's bare name; a prefix inside it belongs into path
-    endpoint has no scheme: s3.example.com -> write https://s3.example.com or, without TLS, http://
+    endpoint has no scheme: s3.example.com -> set endpoint=https://s3.example.com, or http://s3.example.com without TLS
     region is not a region's name: eu west -> give a name as us-east-1, or none
     path has a segment . or ..: a/../b -> give a plain prefix as backups/synapse
     s3-uri-style is neither path nor host: virtual -> set s3-uri-style to path or host, or leave it out
@@ -119,6 +207,8 @@ fn each_way_to_spoil_an_endpoint_has_its_own_words() {
         "http://a b",
         "http://s3/?x=1",
         "http://s3/demo",
+        "https://demo.s3.eu-west-1.amazonaws.com/",
+        "s3:80",
         "http://[::1",
         "http://-s3",
         "http:///x",
@@ -130,14 +220,16 @@ fn each_way_to_spoil_an_endpoint_has_its_own_words() {
     endpoint has neither the scheme http nor https: ftp -> write https:// or http://
     endpoint has no host: http:// -> write https:// and the store's host
     endpoint has a user or a password in it -> give keys as access-key and secret-key only
-    endpoint has no scheme: s3 -> write https://s3 or, without TLS, http://
+    endpoint has no scheme: s3 -> set endpoint=https://s3, or http://s3 without TLS
     endpoint has no valid port: s3:0 -> give a port between 1 and 65535, or none
     endpoint has no valid port: s3:99999 -> give a port between 1 and 65535, or none
     endpoint has no valid port: s3: -> give a port between 1 and 65535, or none
     endpoint has no valid port: s3:+9 -> give a port between 1 and 65535, or none
     endpoint is not a URL: http://a b -> write scheme, host and port as in https://s3.example.com:9000
     endpoint has a query or a fragment -> give scheme, host and port only
-    endpoint ends in the bucket's name: http://s3/demo -> give the store's URL without the bucket
+    endpoint ends in the bucket's name: http://s3/demo -> set endpoint=http://s3
+    endpoint begins with the bucket's name: https://demo.s3.eu-west-1.amazonaws.com/ -> set endpoint=https://s3.eu-west-1.amazonaws.com
+    endpoint has no scheme: s3:80 -> set endpoint=http://s3:80
     endpoint is not a URL: http://[::1 -> write scheme, host and port as in https://s3.example.com:9000
     endpoint is not a URL: http://-s3 -> write scheme, host and port as in https://s3.example.com:9000
     endpoint has no host: http:///x -> write https:// and the store's host
@@ -250,7 +342,7 @@ fn debug_forms_show_no_secret() {
 proptest! {
     #[test]
     fn any_databag_ends_in_an_answer(key in "[a-z-]{0,12}", value in any::<String>(), pick in 0..8_usize) {
-        let known = ["access-key", "secret-key", "bucket", "endpoint", "region", "path", "s3-uri-style", "tls-ca-chain"];
+        let known = ["attributes", "storage-class", "bucket", "endpoint", "region", "delete-older-than-days", "s3-uri-style", "tls-ca-chain"];
         let _ = Params::parse(&databag(&[(known[pick], &value), (&key, &value)]));
     }
 

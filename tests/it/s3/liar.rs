@@ -51,13 +51,18 @@ async fn what_s3rver_calls_stored_is_neither_what_came_nor_all_of_it() {
 
     // The same bytes as this program sends them.
     let bucket = bucket(&store, &[]);
-    bucket.put("plain", Bytes::from(bytes.clone())).await.unwrap();
+    bucket
+        .put("plain", Bytes::from(bytes.clone()))
+        .await
+        .unwrap();
     assert!(read(&bucket, "plain").await.unwrap() == bytes);
 
     let front = Front::cutting(300_000, store.address).unwrap();
     let endpoint = format!("http://{}", front.address());
     let cut = self::bucket(&store, &[("endpoint", &endpoint)]);
-    cut.put("plain", Bytes::from(noise(MIB, 41))).await.unwrap_err();
+    cut.put("plain", Bytes::from(noise(MIB, 41)))
+        .await
+        .unwrap_err();
     let stored = read(&bucket, "plain").await.unwrap();
     assert!(
         stored.len() < MIB && stored != bytes,

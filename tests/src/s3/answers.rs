@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::faults::{Answering, Effect};
 use super::held::held;
+use super::policy;
 use super::quirks::{Quirk, Refusal};
 use super::requests::Operation;
 use super::server::Site;
@@ -153,7 +154,24 @@ async fn obey(
     {
         return refused(request, refusal).await;
     }
-    let answer = site.service.call(request.map(s3s::Body::from)).await?;
+    let policy = site.quirks.find(|quirk| match quirk {
+        Quirk::Policy(policy) => Some(policy.clone()),
+        _ => None,
+    });
+    let path = request.uri().path().to_owned();
+    let request = match &policy {
+        None => request.map(s3s::Body::from),
+        Some(policy) => match policy.admit(operation, request).await? {
+            Ok(request) => request,
+            Err(refusal) => return ready_made(refusal.status, refusal.body),
+        },
+    };
+    let answer = site.service.call(request).await?;
+    let missing = answer.status() == StatusCode::NOT_FOUND;
+    if missing && policy.is_some_and(|policy| policy.hides(operation, &path)) {
+        let Refusal { status, body, .. } = policy::denied();
+        return ready_made(status, body);
+    }
     let answer = answer.map(|body| body.map_err(BoxError::from).boxed_unsync());
     match tags(site) {
         Some(tags) => retagged(answer, tags).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
 use tokio_rustls::TlsAcceptor;
@@ -62,6 +62,10 @@ impl CertificateAuthority {
     pub fn issue_until(&self, names: &[&str], year: i32) -> Result<Certificate> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
+        // Another name than its authority's: it is not self-signed.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a store of the tests");
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate()?;

@@ -31,7 +31,12 @@ impl Running {
         fs::create_dir_all(objects.join(bucket))?;
         let mut command = Command::new(program);
         command
-            .args(["--address", "127.0.0.1", "--port", &address.port().to_string()])
+            .args([
+                "--address",
+                "127.0.0.1",
+                "--port",
+                &address.port().to_string(),
+            ])
             .args(["--no-vhost-buckets", "--silent", "--directory"])
             .arg(&objects);
         let log = directory.path().join("log");

@@ -132,7 +132,8 @@ impl Toxiproxy {
             api: format!("http://{api}"),
             address,
         };
-        let made = json!({"name": NAME, "listen": address.to_string(), "upstream": server.to_string()});
+        let made =
+            json!({"name": NAME, "listen": address.to_string(), "upstream": server.to_string()});
         proxy.post("/proxies", &made)?;
         Ok(proxy)
     }

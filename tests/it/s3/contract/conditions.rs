@@ -128,15 +128,7 @@ async fn take(catalogue: &Catalogue, unit: &str) -> Result<Lease, LeaseError> {
         bytes[..8].copy_from_slice(&token.to_be_bytes());
         Ok(())
     };
-    Lease::take(
-        catalogue,
-        holder,
-        "create-backup",
-        terms,
-        random,
-        now,
-    )
-    .await
+    Lease::take(catalogue, holder, "create-backup", terms, random, now).await
 }
 
 pub(super) async fn a_lease_is_for_one_and_taken_over_when_it_has_ended(scene: &Scene) -> Shown {

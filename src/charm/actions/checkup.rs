@@ -1,0 +1,212 @@
+//! `check-backup-storage`: the store looked at item by item, with the command that mends each.
+//!
+//! It answers whatever is wrong, the relation included, and never fails for what it finds: what failed is a result. Any
+//! unit may run it, as each has a network of its own.
+
+mod remedies;
+mod text;
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::{Parameters, Results, led, seconds};
+use crate::charm::failure::{self, Failure, Kind};
+use crate::charm::observe::{self, BackupRelation};
+use crate::charm::store;
+use crate::charm::{Charm, now};
+use crate::juju::Status;
+use crate::s3::{Check, Checkup, ITEMS, Limits, Params, Remedy, Verdict};
+use remedies::Provider;
+
+const LEAD: &str = "Error checking the backup storage.";
+/// The item that comes before those of the store.
+const RELATION: &str = "relation";
+/// How much is sent and fetched when nothing else is said.
+const TRANSFER: u64 = 64 << 20;
+/// The most that may be asked for.
+const LARGEST: u64 = 4 << 30;
+
+pub(super) async fn check(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
+    let started = now();
+    let size = size(parameters.text("size"))?;
+    let transfer = parameters.flag("rate").then_some(size);
+    let provider = Provider::find(charm).await.map_err(led(LEAD))?;
+    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let mut checks = Vec::with_capacity(ITEMS.len() + 1);
+    match ready(charm, relation) {
+        Ok((first, checkup)) => {
+            tell(charm, &first).await;
+            checks.push(first);
+            checks.extend(run(charm, checkup(transfer)?).await);
+        }
+        Err(refused) => {
+            tell(charm, &refused).await;
+            checks.push(refused);
+            checks.extend(ITEMS.map(|name| Check {
+                name,
+                verdict: Verdict::Skipped,
+                what: "there is no bucket to ask for".to_owned(),
+                remedies: Vec::new(),
+            }));
+        }
+    }
+    let mut results = text::results(&checks, &provider)?;
+    results.insert("seconds".to_owned(), seconds(started, now()));
+    Ok(results)
+}
+
+/// The relation's item, and how the look at the store begins; or why there is none.
+type Ready = (
+    Check,
+    Box<dyn FnOnce(Option<u64>) -> Result<Checkup, Failure>>,
+);
+
+fn ready(charm: &Charm, relation: BackupRelation) -> Result<Ready, Check> {
+    let params = match relation {
+        BackupRelation::Ready(params) => params,
+        other => return Err(refused(charm, &other)),
+    };
+    for secret in params.secrets() {
+        charm.log.conceal(secret);
+    }
+    let proxy = store::proxy(charm).map_err(|failure| {
+        let remedies = vec![Remedy::Proxy(params.store())];
+        fail(failure.cause(), remedies)
+    })?;
+    let first = told(&params);
+    let begin = move |transfer| {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| {
+            let cause = "the system gives no random numbers";
+            Failure::new(Kind::Fault, "failed", cause, "see juju debug-log").led_by(LEAD)
+        })?;
+        Ok(Checkup {
+            params,
+            proxy,
+            limits: Limits::default(),
+            transfer,
+            random: u64::from_be_bytes(random),
+            now,
+        })
+    };
+    Ok((first, Box::new(begin)))
+}
+
+/// What the relation names.
+fn told(params: &Params) -> Check {
+    let path = match params.path() {
+        "" => "no path".to_owned(),
+        path => format!("path {path}"),
+    };
+    let mut what = format!("{}, bucket {}, {path}", params.store(), params.bucket());
+    let ignored: Vec<String> = params.ignored().iter().map(ToString::to_string).collect();
+    if !ignored.is_empty() {
+        what += &format!("; {}", ignored.join("; "));
+    }
+    let resets = params.ignored().iter().map(|one| {
+        let reset = format!("reset {} at the S3 integrator, or leave it", one.key);
+        Remedy::Advice(reset)
+    });
+    Check {
+        name: RELATION,
+        verdict: match ignored.is_empty() {
+            true => Verdict::Pass,
+            false => Verdict::Warn,
+        },
+        what,
+        remedies: resets.collect(),
+    }
+}
+
+/// Why the relation names no store.
+fn refused(charm: &Charm, relation: &BackupRelation) -> Check {
+    match relation {
+        BackupRelation::Invalid(problems) => {
+            let remedies = problems.iter().map(|problem| match problem.key {
+                "access-key" | "secret-key" => Remedy::Credentials,
+                key => Remedy::Advice(format!("{key}: {}", problem.hint)),
+            });
+            let mut remedies: Vec<Remedy> = remedies.collect();
+            remedies.dedup();
+            fail(failure::parameters(problems).cause(), remedies)
+        }
+        other => match store::params(charm, other) {
+            Err(failure) => fail(
+                failure.cause(),
+                vec![Remedy::Advice(failure.hint().to_owned())],
+            ),
+            Ok(_) => fail("the relation changed while it was read", Vec::new()),
+        },
+    }
+}
+
+fn fail(what: &str, remedies: Vec<Remedy>) -> Check {
+    Check {
+        name: RELATION,
+        verdict: Verdict::Fail,
+        what: what.to_owned(),
+        remedies,
+    }
+}
+
+/// Looks at the store and tells each finding as it comes.
+async fn run(charm: &Charm, checkup: Checkup) -> Vec<Check> {
+    let (told, mut findings) = mpsc::channel(ITEMS.len());
+    let look = checkup.run(told);
+    let telling = async {
+        while let Some(check) = findings.recv().await {
+            tell(charm, &check).await;
+        }
+    };
+    // The telling ends when the look has ended, which drops the other end of the queue.
+    tokio::join!(look, telling).0
+}
+
+async fn tell(charm: &Charm, check: &Check) {
+    let line = format!("{}: {}: {}", check.name, check.verdict, check.what);
+    let status = Status::maintenance(format!("check-backup-storage: {}", check.name));
+    let told = async {
+        charm.tools.action_log(&line).await?;
+        charm.tools.status_set(&status).await
+    };
+    if let Err(error) = told.await {
+        debug!(%error, "progress could not be told");
+    }
+}
+
+/// Reads the parameter `size`: a number of MiB or GiB.
+fn size(text: &str) -> Result<u64, Failure> {
+    if text.is_empty() {
+        return Ok(TRANSFER);
+    }
+    let (number, shift) = match (text.strip_suffix("MiB"), text.strip_suffix("GiB")) {
+        (Some(number), _) => (number, 20),
+        (None, Some(number)) => (number, 30),
+        (None, None) => ("", 0),
+    };
+    let bytes = number.trim().parse::<u64>().ok();
+    let bytes = bytes.and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| (1 << 20..=LARGEST).contains(bytes))
+        .ok_or_else(|| {
+            let shown: String = text.chars().take(80).collect();
+            let cause = format!("size {shown:?} is not a size between 1MiB and 4GiB");
+            let hint = "give size=64MiB, or rate=false";
+            Failure::new(Kind::Operator, "size-invalid", cause, hint).led_by(LEAD)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        let read = ["", "1MiB", "2 GiB"].map(|text| size(text).ok());
+        assert_eq!(read, [Some(TRANSFER), Some(1 << 20), Some(2 << 30)]);
+        for wrong in ["64", "0MiB", "5GiB", "MiB", "-1MiB", "1MB"] {
+            let code = size(wrong).err().map(|failure| failure.code);
+            assert_eq!(code, Some("size-invalid"), "{wrong}");
+        }
+    }
+}
