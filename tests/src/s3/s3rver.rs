@@ -31,6 +31,8 @@ impl Running {
         fs::create_dir_all(objects.join(bucket))?;
         let mut command = Command::new(program);
         command
+            // It makes its tokens of continued lists with a cipher that Node.js has put aside.
+            .env("NODE_OPTIONS", "--openssl-legacy-provider")
             .args([
                 "--address",
                 "127.0.0.1",
