@@ -17,6 +17,9 @@ const SKEW: i64 = 5 * 60;
 /// How often the question is changed after what the store said to it.
 const TURNS: usize = 4;
 
+/// What is told of credentials that are good.
+pub(super) const ACCEPTED: &str = "the store accepts the signature";
+
 /// Codes of keys that were good once.
 const ENDED: [&str; 3] = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
 
@@ -75,7 +78,7 @@ pub(super) async fn open(
             }
             S3Error::AccessDenied { .. } => {
                 answered(&head, &took, report);
-                entered(bench, report, given, &head);
+                located(bench, report, given, &head);
                 told_style(bench, report, restyled.then_some(bench.style)).await;
                 let what = format!(
                     "{}: listing is not allowed, so nothing tells whether it is there",
@@ -164,9 +167,14 @@ fn refused(bench: &Bench, report: &mut Report, error: &S3Error, head: &Head, too
     }
 }
 
-/// Credentials and region, once the store has looked at a request.
+/// Credentials and region, once the store has let us in.
 fn entered(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
-    report.pass("credentials", "the store accepts the signature");
+    report.pass("credentials", ACCEPTED);
+    located(bench, report, given, head);
+}
+
+/// The region, once the store has looked at a request.
+fn located(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
     let right = bench.learnt.home().region();
     match (right != given, &head.region) {
         (true, _) => {
@@ -182,7 +190,6 @@ fn entered(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
         (false, Some(_)) => report.pass("region", format!("{given}, as the store says, too")),
         (false, None) => report.pass("region", format!("{given} is accepted")),
     }
-    tracing::debug!(bucket = bench.bucket, "the store has let us in");
 }
 
 fn answered(head: &Head, took: &str, report: &mut Report) {

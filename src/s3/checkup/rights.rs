@@ -5,7 +5,8 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectI
 use bytes::Bytes;
 
 use super::bench::Bench;
-use super::check::{Remedy, Report, Stop};
+use super::check::{Remedy, Report};
+use super::door::ACCEPTED;
 use super::sums::Sum;
 use crate::s3::error::S3Error;
 
@@ -66,14 +67,27 @@ fn refuse(
 }
 
 /// Tries each permission.
-pub(super) async fn ask(bench: &mut Bench, report: &mut Report) -> Result<(), Stop> {
+pub(super) async fn ask(bench: &mut Bench, report: &mut Report) {
     put(bench, report).await;
     get(bench, report).await;
     list(bench, report).await;
     delete(bench, report).await;
     multipart(bench, report).await;
     abandoned(bench, report).await;
-    Ok(())
+    credentials(report);
+}
+
+/// Some stores say of a key that they do not know that it is not allowed to do things.
+fn credentials(report: &mut Report) {
+    let name = "credentials";
+    let allowed = ["put", "get", "list", "delete", "abort"];
+    match allowed.iter().any(|item| report.is_well(item)) {
+        true => report.pass(name, ACCEPTED),
+        false => {
+            let what = "nothing at all is allowed: the store does not know the access key, or the key has no rights here";
+            report.fail(name, what, vec![Remedy::Credentials]);
+        }
+    }
 }
 
 /// Writes an object, with whichever checksum the store takes.
