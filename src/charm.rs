@@ -22,6 +22,7 @@ mod selection;
 mod standing;
 mod store;
 mod swaps;
+mod transfer;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::juju::log::Recorder;
 use crate::juju::{Context, Event, Status, ToolError, Tools};
+use crate::s3::Bucket;
 use crate::synapse::{ApiError, Homeserver};
 use crate::{juju, pebble};
 use failure::Failure;
@@ -60,6 +62,10 @@ struct Charm {
     homeserver: Homeserver,
     /// What the store refused in this wake-up: it is not asked again, as each time may cost seconds.
     refused: OnceLock<Failure>,
+    /// The bucket of the backup relation, once it was opened.
+    bucket: OnceLock<Bucket>,
+    /// The options, once they were asked for.
+    options: OnceCell<juju::Options>,
     /// Where the data volume is mounted, once that was asked for.
     mount: OnceCell<Option<PathBuf>>,
     /// Why a swap of data that a killed process left open is neither made nor taken back.
@@ -98,6 +104,8 @@ pub fn main() -> ExitCode {
             client: pebble::Client::new(Path::new(SOCKET)),
             homeserver: Homeserver::local(),
             refused: OnceLock::new(),
+            bucket: OnceLock::new(),
+            options: OnceCell::new(),
             mount: OnceCell::new(),
             unfinished: OnceLock::new(),
             log: log.recorder(),
@@ -193,6 +201,13 @@ impl Charm {
         let decision = decide::decide(self.application(), &seen, getrandom::fill)?;
         let started = apply::apply(self, decision.steps).await?;
         Ok((seen, decision.hindrance, started))
+    }
+
+    /// The options, asked for once in a wake-up.
+    async fn options(&self) -> Result<&juju::Options, ToolError> {
+        self.options
+            .get_or_try_init(|| self.tools.config_get())
+            .await
     }
 
     fn application(&self) -> &str {

@@ -124,7 +124,7 @@ async fn look(
     seen: &Observation,
     passphrases: &Passphrases,
 ) -> Option<Result<Option<Known>, backup::CatalogueError>> {
-    let catalogue = store::catalogue(charm, &seen.backup).ok()?;
+    let catalogue = store::catalogue(charm, &seen.backup).await.ok()?;
     let found = backup::newest(&catalogue, &passphrases.all()).await;
     Some(found.map(|newest| {
         let Newest { id, opened_by } = newest?;

@@ -89,7 +89,7 @@ async fn place(
     if matches!(seen.backup, BackupRelation::Absent) {
         return (None, None);
     }
-    match store::catalogue(charm, &seen.backup) {
+    match store::catalogue(charm, &seen.backup).await {
         Err(failure) => (Some((INVALID, failure)), None),
         Ok(catalogue) => match store::probe(charm, &catalogue).await {
             Err(failure) => (Some((INACCESSIBLE, failure)), None),

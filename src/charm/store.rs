@@ -1,10 +1,10 @@
 //! From the backup relation to a catalogue, and what the unit's status says about it.
 
-use super::Charm;
 use super::failure::{self, Failure, Kind};
 use super::observe::BackupRelation;
+use super::{Charm, transfer};
 use crate::backup::Catalogue;
-use crate::s3::{Bucket, Limits, Proxy};
+use crate::s3::{Bucket, Params, Proxy};
 
 /// Asks the store whether the bucket may be used; one that has refused in this wake-up is not asked again.
 pub(super) async fn probe(charm: &Charm, catalogue: &Catalogue) -> Result<(), Failure> {
@@ -19,9 +19,30 @@ pub(super) async fn probe(charm: &Charm, catalogue: &Catalogue) -> Result<(), Fa
 }
 
 /// The catalogue in the bucket that the relation names; nothing is asked of the store yet.
-pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Catalogue, Failure> {
+pub(super) async fn catalogue(
+    charm: &Charm,
+    relation: &BackupRelation,
+) -> Result<Catalogue, Failure> {
+    let params = params(charm, relation)?;
+    for secret in params.secrets() {
+        charm.log.conceal(secret);
+    }
+    let proxy = proxy(charm)?;
+    let options = charm.options().await;
+    let options = options.map_err(|error| failure::sort(&error))?;
+    let limits = transfer::limits(charm.application(), options)?;
+    let open = || Bucket::open(params, &proxy, limits);
+    // One for the whole wake-up: what it has learnt of the store is known to all.
+    Ok(Catalogue::new(charm.bucket.get_or_init(open).clone()))
+}
+
+/// What the relation names, or why it names nothing.
+pub(super) fn params<'a>(
+    charm: &Charm,
+    relation: &'a BackupRelation,
+) -> Result<&'a Params, Failure> {
     let application = charm.application();
-    let params = match relation {
+    Ok(match relation {
         BackupRelation::Absent => {
             let hint = format!("run juju integrate {application}:backup s3-integrator");
             return Err(Failure::new(
@@ -43,16 +64,7 @@ pub(super) fn catalogue(charm: &Charm, relation: &BackupRelation) -> Result<Cata
         }
         BackupRelation::Invalid(problems) => return Err(failure::parameters(problems)),
         BackupRelation::Ready(params) => params,
-    };
-    for secret in params.secrets() {
-        charm.log.conceal(secret);
-    }
-    let proxy = proxy(charm)?;
-    Ok(Catalogue::new(Bucket::open(
-        params,
-        &proxy,
-        Limits::default(),
-    )))
+    })
 }
 
 /// The model's proxies.

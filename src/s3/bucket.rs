@@ -9,6 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::client::{self, Manner};
 use super::diagnosis::Scene;
@@ -20,6 +21,7 @@ use super::limits::Limits;
 use super::listing::Listing;
 use super::params::{Ignored, Params};
 use super::proxy::Proxy;
+use super::retries::Again;
 use super::shared::Shared;
 
 /// A bucket below the relation's path; cheap to clone, and all clones share their connections.
@@ -101,9 +103,27 @@ impl Bucket {
         self.0.storage_class.as_deref()
     }
 
+    /// How many parts of an upload may be on their way at once.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.limits.in_flight.get()
+    }
+
     /// Notes something for [`Bucket::notices`]; of each matter the latest counts.
     pub(super) fn note(&self, matter: &'static str, text: String) {
         self.0.learnt.note(matter, text);
+    }
+
+    /// How many calls were made again so far.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.0.shared.retries.count()
+    }
+
+    /// The last call that was made again, and those to come.
+    #[must_use]
+    pub fn retries(&self) -> watch::Receiver<Option<Again>> {
+        self.0.shared.retries.watch()
     }
 
     /// Asks whether the bucket exists and may be listed; the answer, good or bad, comes within [`Limits::head`].
@@ -135,7 +155,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Data, &format!("read {key}")))
+            .config_override(self.manner(Manner::Read, &format!("read {key}")))
             .send()
             .await;
         let answer =
@@ -149,6 +169,14 @@ impl Bucket {
 
     /// What the store tells about one object, or nothing when there is none.
     pub async fn stat(&self, key: &str) -> Result<Option<Object>, S3Error> {
+        self.stat_in(key, Manner::Control).await
+    }
+
+    pub(super) async fn stat_in(
+        &self,
+        key: &str,
+        manner: Manner,
+    ) -> Result<Option<Object>, S3Error> {
         let call = self
             .client()
             .head_object()
@@ -156,7 +184,7 @@ impl Bucket {
             .key(self.full(key));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Control, &format!("look at {key}")))
+            .config_override(self.manner(manner, &format!("look at {key}")))
             .send()
             .await;
         let answer = match sent {

@@ -78,8 +78,12 @@ pub(super) enum Manner {
     Head,
     /// A small call.
     Control,
-    /// A part or an object.
+    /// An object to be read, whose bytes come after the answer.
+    Read,
+    /// What an upload depends on.
     Data,
+    /// A part of so many bytes.
+    Part(u64),
     /// Putting an upload's parts together.
     Complete,
 }
@@ -99,8 +103,12 @@ impl Manner {
                 patient(timeouts, limits.control, limits.control),
                 limits.control_attempts,
             ),
-            Self::Data => (
+            Self::Read | Self::Data => (
                 patient(timeouts, limits.silence, limits.part),
+                limits.part_attempts,
+            ),
+            Self::Part(bytes) => (
+                patient(timeouts, limits.silence, limits.part_of(bytes)),
                 limits.part_attempts,
             ),
             Self::Complete => (
@@ -118,7 +126,8 @@ impl Manner {
             task: task.to_owned(),
             most: attempts,
             hurried: matches!(self, Self::Head),
-            data: matches!(self, Self::Data | Self::Complete),
+            bounded: !matches!(self, Self::Head | Self::Control),
+            fruit: matches!(self, Self::Data | Self::Part(_) | Self::Complete),
             made: AtomicU32::new(0),
         };
         Config::builder()

@@ -61,7 +61,12 @@ impl Download {
             Ok(Some(Ok(chunk))) => Some(chunk),
             Ok(None) => None,
         };
-        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if let Some(chunk) = &chunk {
+            let shared = self.bucket.shared();
+            shared.retries.succeeded();
+            shared.download.pass(chunk.len()).await;
+            self.received += chunk.len() as u64;
+        }
         let ended = chunk.is_none();
         match self.size {
             Some(size) if self.received > size || (ended && self.received < size) => {

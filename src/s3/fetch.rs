@@ -143,7 +143,13 @@ impl Fetch {
     /// Asks for as many pieces as may be on their way. `first` is the body of the very first, which is there already.
     fn ask_ahead(&mut self, mut first: Option<Body>) {
         while self.tasks.try_join_next().is_some() {}
-        while self.pieces.len() < Self::AHEAD && self.asked < self.source.size {
+        let most = self
+            .source
+            .bucket
+            .shared()
+            .download
+            .connections(Self::AHEAD);
+        while self.pieces.len() < most && self.asked < self.source.size {
             let end = self.source.end_of_piece(self.asked, Self::PIECE);
             let (sender, chunks) = channel(CELLS);
             let piece = Piece::new(

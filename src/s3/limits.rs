@@ -3,6 +3,8 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use super::checksum::Checksum;
+
 /// The time-outs and the numbers of attempts. The default is what production uses.
 ///
 /// Two rules stand behind the numbers. A question that bad input can spoil (wrong host, wrong port, wrong certificate)
@@ -40,6 +42,8 @@ pub struct Limits {
     pub download_rate: Option<NonZeroU64>,
     /// Parts of an upload that may be on their way at once.
     pub in_flight: NonZeroUsize,
+    /// What bodies travel with for the store to check.
+    pub checksum: Checksum,
 }
 
 impl Default for Limits {
@@ -60,11 +64,21 @@ impl Default for Limits {
             upload_rate: None,
             download_rate: None,
             in_flight: NonZeroUsize::MIN.saturating_add(2),
+            checksum: Checksum::Auto,
         }
     }
 }
 
 impl Limits {
+    /// How long an attempt to send a part of so many bytes may take: under a limit of the rate, twice as long as its share.
+    pub(super) fn part_of(&self, bytes: u64) -> Duration {
+        let Some(rate) = self.upload_rate else {
+            return self.part;
+        };
+        let all = bytes.saturating_mul(self.in_flight.get() as u64);
+        self.part.max(Duration::from_secs(all / rate * 2))
+    }
+
     /// The pause before asking again after so many tries that brought nothing; `random` chooses its share of the longest.
     pub(super) fn pause(&self, fruitless: u32, random: u8) -> Duration {
         let doublings = fruitless.saturating_sub(1).min(20);

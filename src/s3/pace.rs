@@ -93,7 +93,7 @@ mod tests {
         Pace::new(NonZeroU64::new(rate))
     }
 
-    /// Several senders pass all that they can for a minute, each waking a little late; when what has passed.
+    /// Several senders pass all that they can for a while, each waking a little late; when what has passed.
     fn passed(rate: u64, senders: usize, late: &[u64]) -> Vec<(Duration, u64)> {
         let pace = pace(rate);
         let start = Instant::now();
@@ -102,7 +102,7 @@ mod tests {
         let mut passed = Vec::new();
         while let Some(sender) = (0..senders).min_by_key(|sender| due[*sender]) {
             let now = due[sender];
-            if now > Duration::from_secs(60) {
+            if now > Duration::from_secs(25) {
                 break;
             }
             let step = pace.step(128 << 10);
@@ -121,15 +121,17 @@ mod tests {
     fn extremes(passed: &[(Duration, u64)]) -> (u64, u64) {
         let last = passed.last().map_or(Duration::ZERO, |(at, _)| *at);
         let (mut least, mut most) = (u64::MAX, 0);
-        for (first, (begin, _)) in passed.iter().enumerate() {
+        let (mut end, mut sum) = (0, 0);
+        for (begin, bytes) in passed {
             if *begin + WINDOW > last {
                 break;
             }
-            let within = passed[first..]
-                .iter()
-                .take_while(|(at, _)| *at < *begin + WINDOW);
-            let sum = within.map(|(_, bytes)| bytes).sum();
+            while passed[end].0 < *begin + WINDOW {
+                sum += passed[end].1;
+                end += 1;
+            }
             (least, most) = (least.min(sum), most.max(sum));
+            sum -= bytes;
         }
         (least, most)
     }
@@ -161,11 +163,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
         fn rate_is_kept_to_five_percent_in_any_ten_seconds(
-            rate in (64_u64 << 10)..(200 << 20),
+            rate in (64_u64 << 10)..(40 << 20),
             senders in 1_usize..5,
             late in prop::collection::vec(0_u64..40, 1..20),
         ) {

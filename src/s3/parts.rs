@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum};
 use md5::{Digest as _, Md5};
 
+use super::checksum::Sum;
+
 const MIB: u64 = 1 << 20;
 
 /// The size of an upload's parts, decided before it starts.
@@ -56,6 +58,14 @@ impl PartPlan {
         self.part * Self::MOST_PARTS
     }
 
+    /// How many parts may be on their way at once, of as many as are wanted: at least one, and beyond it 512 MiB.
+    #[must_use]
+    pub fn in_flight(self, wanted: usize) -> usize {
+        const MEMORY: u64 = 512 * MIB;
+        let most = usize::try_from(MEMORY / self.part).unwrap_or(usize::MAX);
+        wanted.min(most).max(1)
+    }
+
     /// The number of parts that an object of this size has; an empty one has one, too.
     #[must_use]
     pub fn parts(self, size: u64) -> u64 {
@@ -71,43 +81,57 @@ impl Default for PartPlan {
     }
 }
 
-/// What we know of a part's bytes.
+/// What we know of a part's bytes: their MD5, and the checksum that travels with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digests {
-    md5: String,
-    crc32c: String,
+    md5: [u8; 16],
+    sum: Sum,
+    value: Option<String>,
 }
 
 impl Digests {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        let md5 = Md5::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
-        let crc = checksum(CrcAlgorithm::Crc32Iscsi, bytes) & u64::from(u32::MAX);
+    pub(super) fn of(bytes: &[u8], sum: Sum) -> Self {
+        let value = match sum {
+            // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
+            Sum::Crc32c => {
+                Some(STANDARD.encode(&checksum(CrcAlgorithm::Crc32Iscsi, bytes).to_be_bytes()[4..]))
+            }
+            Sum::Crc64Nvme => {
+                Some(STANDARD.encode(checksum(CrcAlgorithm::Crc64Nvme, bytes).to_be_bytes()))
+            }
+            Sum::Md5 | Sum::None => None,
+        };
         Self {
-            md5,
-            crc32c: STANDARD.encode(&crc.to_be_bytes()[4..]),
+            md5: Md5::digest(bytes).into(),
+            sum,
+            value,
         }
     }
 
-    /// The CRC32C as S3 writes it.
-    pub(super) fn crc32c(&self) -> &str {
-        &self.crc32c
+    /// The checksum as S3 writes it, if it is of this kind.
+    pub(super) fn value(&self, sum: Sum) -> Option<String> {
+        self.value.clone().filter(|_| self.sum == sum)
+    }
+
+    /// The header `Content-MD5`, if that is what travels with the bytes.
+    pub(super) fn content_md5(&self) -> Option<String> {
+        (self.sum == Sum::Md5).then(|| STANDARD.encode(self.md5))
     }
 
     /// Whether a store's answer is about the same bytes.
     ///
     /// A tag is compared only when it looks like an MD5 and the store did not encrypt, which makes it something else. A
     /// checksum that the store left out is no sign of anything.
-    pub(super) fn agree(&self, etag: Option<&str>, crc32c: Option<&str>, encrypted: bool) -> bool {
+    pub(super) fn agree(&self, etag: Option<&str>, told: Option<&str>, encrypted: bool) -> bool {
         let tag = etag
             .unwrap_or_default()
             .trim_matches('"')
             .to_ascii_lowercase();
         let is_md5 = tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit());
-        (encrypted || !is_md5 || tag == self.md5) && crc32c.is_none_or(|value| value == self.crc32c)
+        let ours = || -> String { self.md5.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let ours_told =
+            told.is_none_or(|told| self.value.as_deref().is_none_or(|value| value == told));
+        (encrypted || !is_md5 || tag == ours()) && ours_told
     }
 }
 
@@ -130,18 +154,24 @@ mod tests {
 
     #[test]
     fn digests_are_written_as_s3_writes_them() {
-        let digests = Digests::of(b"123456789");
-        assert_eq!(digests.crc32c(), "4waSgw==");
-        assert!(digests.agree(
-            Some("\"25f9e794323b453885f5181f1b624d0b\""),
-            Some("4waSgw=="),
-            false
-        ));
+        let bytes = b"123456789";
+        let tag = Some("\"25f9e794323b453885f5181f1b624d0b\"");
+        for (sum, value, content_md5) in [
+            (Sum::Crc32c, Some("4waSgw=="), None),
+            (Sum::Crc64Nvme, Some("rosUhgp5mIg="), None),
+            (Sum::Md5, None, Some("JfnnlDI7RTiF9RgfG2JNCw==")),
+            (Sum::None, None, None),
+        ] {
+            let digests = Digests::of(bytes, sum);
+            assert_eq!(digests.value(sum).as_deref(), value);
+            assert_eq!(digests.content_md5().as_deref(), content_md5);
+            assert!(digests.agree(tag, value, false));
+        }
     }
 
     #[test]
     fn only_a_tag_that_is_an_md5_is_compared() {
-        let digests = Digests::of(b"123456789");
+        let digests = Digests::of(b"123456789", Sum::Crc32c);
         let other = "00000000000000000000000000000000";
         assert!(!digests.agree(Some(other), None, false));
         assert!(digests.agree(Some(other), None, true));

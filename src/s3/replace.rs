@@ -24,7 +24,7 @@ use super::conditional::{Condition, ConditionError};
 use super::error::S3Error;
 use super::fetch::Start;
 use super::parts::PartPlan;
-use super::target::{Sent, Target, is_doubtful};
+use super::target::{Sent, Target, Terms, is_doubtful};
 use super::upload::Upload;
 
 /// Copies on their way at a time.
@@ -97,6 +97,14 @@ impl Work<'_> {
         self.size - self.old + self.head.len() as u64
     }
 
+    /// The class that the old object is stored in, where classes are used at all.
+    async fn class(&self) -> Result<Option<String>, S3Error> {
+        match self.bucket.storage_class() {
+            None => Ok(None),
+            Some(_) => self.bucket.class_of(self.key).await,
+        }
+    }
+
     fn replaced(&self) -> S3Error {
         S3Error::Replaced {
             key: self.key.to_owned(),
@@ -155,12 +163,20 @@ impl Work<'_> {
         let first = (part + self.old - self.head.len() as u64).min(self.size);
         let content = self.joined(&self.first(first).await?);
         let uploaded = content.len() as u64;
-        let target = Target::begin_as(self.bucket, self.key, false).await?;
+        let class = self.class().await?;
+        let terms = Terms {
+            copied: true,
+            class: class.as_deref(),
+        };
+        let target = Target::begin(self.bucket, self.key, terms).await?;
         match self.fill(&target, content, first, part).await {
-            Ok(()) => Ok(Replacement {
-                copied: self.size - first,
-                uploaded,
-            }),
+            Ok(()) => {
+                target.settle().await;
+                Ok(Replacement {
+                    copied: self.size - first,
+                    uploaded,
+                })
+            }
             Err(error) => {
                 if let Err(trouble) = target.abort().await {
                     warn!(error = %trouble, "upload stays open after its failure");
@@ -249,7 +265,10 @@ impl Work<'_> {
             return Err(self.replaced());
         }
         let plan = PartPlan::for_size(self.new_size());
-        let mut upload = Upload::begin(self.bucket, self.key, plan, SENDING).await?;
+        let class = self.class().await?;
+        let upload =
+            Upload::begin_in_class(self.bucket, self.key, plan, SENDING, class.as_deref()).await?;
+        let mut upload = upload.in_place_of(self.tag);
         let sent = async {
             upload.write(self.head).await?;
             let mut skip = usize::try_from(self.old).unwrap_or(usize::MAX);

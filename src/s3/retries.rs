@@ -130,8 +130,10 @@ pub(super) struct Attempts {
     pub(super) most: u32,
     /// Whether somebody waits for the answer, and no store may ask for patience.
     pub(super) hurried: bool,
-    /// Whether it carries data: then success is noted, and a long time without any ends it.
-    pub(super) data: bool,
+    /// Whether a long time without any success ends it.
+    pub(super) bounded: bool,
+    /// Whether an answer is the success.
+    pub(super) fruit: bool,
     pub(super) made: AtomicU32,
 }
 
@@ -147,7 +149,7 @@ impl ClassifyRetry for Attempts {
     ) -> RetryAction {
         let attempt = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(Err(error)) = context.output_or_error() else {
-            if self.data {
+            if self.fruit {
                 self.retries.succeeded();
             }
             return RetryAction::NoActionIndicated;
@@ -167,7 +169,7 @@ impl ClassifyRetry for Attempts {
         if fault && attempt >= self.limits.fault_attempts {
             return RetryAction::RetryForbidden;
         }
-        if self.data && self.retries.failed(self.limits.fruitless) {
+        if self.bounded && self.retries.failed(self.limits.fruitless) {
             tracing::warn!(task = self.task, "nothing has come through for too long");
             return RetryAction::RetryForbidden;
         }

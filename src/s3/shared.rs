@@ -1,10 +1,11 @@
 //! What all clones of a bucket have in common.
 
+use super::checksum::Known;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::retries::Retries;
 
-/// The pace of a bucket's bytes and its retries. It outlives a client that is made anew.
+/// The pace of a bucket's bytes, its retries, and the ways of its store.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     /// How fast bytes are sent.
@@ -13,6 +14,8 @@ pub(super) struct Shared {
     pub(super) download: Pace,
     /// What was tried again.
     pub(super) retries: Retries,
+    /// What was learnt of the store's ways.
+    pub(super) ways: Known,
 }
 
 impl Shared {
@@ -21,6 +24,7 @@ impl Shared {
             upload: Pace::new(limits.upload_rate),
             download: Pace::new(limits.download_rate),
             retries: Retries::default(),
+            ways: Known::default(),
         }
     }
 }

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_s3::config::{
-    Builder, ConfigBag, Intercept, RequestChecksumCalculation, RuntimeComponents,
-};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption,
+    CompletedMultipartUpload, CompletedPart, ServerSideEncryption, StorageClass,
 };
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::bucket::{Bucket, unquoted};
+use super::checksum::Sum;
 use super::client::Manner;
 use super::error::S3Error;
 use super::parts::Digests;
+use super::write::only;
 
 /// How often a part is sent anew when the store tells another digest than ours.
 const ALTERED_AGAIN: usize = 1;
@@ -29,9 +30,20 @@ pub(super) struct Target {
     pub(super) bucket: Bucket,
     pub(super) key: String,
     pub(super) id: String,
-    /// Whether the store was told that each part comes with its CRC32C.
-    checked: bool,
+    /// What each part comes with, which the store was told when it is a checksum of S3's.
+    sum: Sum,
+    /// The key of the note that tells of the upload.
+    note: Option<String>,
     attempts: Attempts,
+}
+
+/// What an upload is begun with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// Whether parts are copied by the store, which have no checksum at every store.
+    pub(super) copied: bool,
+    /// The class to store the object in.
+    pub(super) class: Option<&'a str>,
 }
 
 /// A part that the store has confirmed.
@@ -39,101 +51,137 @@ pub(super) struct Target {
 pub(super) struct Sent {
     pub(super) number: usize,
     pub(super) etag: Option<String>,
-    pub(super) crc32c: Option<String>,
+    /// The store's checksum of it.
+    pub(super) sum: Option<String>,
 }
 
 impl Target {
-    /// Has the store begin an upload and give it a name.
-    pub(super) async fn begin(bucket: &Bucket, key: &str) -> Result<Self, S3Error> {
-        Self::begin_as(bucket, key, true).await
-    }
-
-    /// The same; `checked` parts come with a checksum, which parts that the store copies have not at every store.
-    pub(super) async fn begin_as(
+    /// Has the store begin an upload and give it a name; notes it.
+    pub(super) async fn begin(
         bucket: &Bucket,
         key: &str,
-        checked: bool,
+        terms: Terms<'_>,
     ) -> Result<Self, S3Error> {
-        let task = format!("begin the upload of {key}");
-        let call = bucket
-            .client()
-            .create_multipart_upload()
-            .bucket(bucket.name())
-            .key(bucket.full(key))
-            .set_checksum_algorithm(checked.then_some(ChecksumAlgorithm::Crc32C));
-        let sent = call
-            .customize()
-            .config_override(sums(checked, bucket.manner(Manner::Data, &task)))
-            .send()
-            .await;
-        let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
-        match answer.upload_id().filter(|id| !id.is_empty()) {
-            Some(id) => Ok(Self {
+        loop {
+            let mut search = bucket.search();
+            if terms.copied {
+                search.sum = Sum::Md5;
+            }
+            let id = loop {
+                match create(bucket, key, search.sum, terms.class).await {
+                    Ok(id) => break id,
+                    Err(error) => search.refused(error)?,
+                }
+            };
+            let sum = search.sum;
+            search.taken();
+            let mut target = Self {
                 bucket: bucket.clone(),
                 key: key.to_owned(),
-                id: id.to_owned(),
-                checked,
+                id,
+                sum,
+                note: None,
                 attempts: Attempts::default(),
-            }),
-            None => Err(bucket.scene().not_s3(&task, 200)),
+            };
+            target.note = bucket.note_upload(key, &target.id).await;
+            if terms.copied || bucket.sum() == sum {
+                return Ok(target);
+            }
+            // Writing the note has shown that the store wants something else. Each kind is learnt once, so this ends.
+            target.abort().await?;
         }
     }
 
     /// Sends one part, again and again if need be.
     pub(super) async fn send(self, number: usize, bytes: Bytes) -> Result<Sent, S3Error> {
+        let mut search = self.bucket.search();
+        search.sum = self.sum;
+        let mut altered = 0;
+        loop {
+            match self.send_once(number, &bytes, search.sum).await {
+                Ok(Some(sent)) => {
+                    search.taken();
+                    return Ok(sent);
+                }
+                Ok(None) => {
+                    altered += 1;
+                    if altered > ALTERED_AGAIN {
+                        return Err(S3Error::PartAltered {
+                            key: self.key,
+                            part: number,
+                        });
+                    }
+                    let task = format!("write part {number} of {}", self.key);
+                    let why = "the store has other bytes than were sent";
+                    self.bucket
+                        .shared()
+                        .retries
+                        .tell(&task, why, Duration::ZERO);
+                }
+                Err(error) => search.refused_clearly(error)?,
+            }
+        }
+    }
+
+    /// Sends one part; nothing when the store tells of other bytes than were sent.
+    async fn send_once(
+        &self,
+        number: usize,
+        bytes: &Bytes,
+        sum: Sum,
+    ) -> Result<Option<Sent>, S3Error> {
         let task = format!("write part {number} of {}", self.key);
         let content = bytes.clone();
-        let digests = spawn_blocking(move || Digests::of(&content)).await;
+        let digests = spawn_blocking(move || Digests::of(&content, sum)).await;
         let digests = digests.map_err(|_| S3Error::UploadFailed {
             key: self.key.clone(),
         })?;
-        for _ in 0..=ALTERED_AGAIN {
-            let bucket = &self.bucket;
-            let call = bucket
-                .client()
-                .upload_part()
-                .bucket(bucket.name())
-                .key(bucket.full(&self.key))
-                .upload_id(&self.id);
-            let call = call
-                .part_number(i32::try_from(number).unwrap_or(i32::MAX))
-                .set_checksum_crc32_c(self.checked.then(|| digests.crc32c().to_owned()));
-            let call = call.body(ByteStream::from(bytes.clone())).customize();
-            let call = call
-                .config_override(sums(self.checked, bucket.manner(Manner::Data, &task)))
-                .interceptor(self.attempts.clone());
-            // TLS guards the bytes on their way, so that they need not be hashed once more for the signature.
-            let call = if bucket.is_tls() {
-                call.disable_payload_signing()
-            } else {
-                call
-            };
-            let answer = call
-                .send()
-                .await
-                .map_err(|error| bucket.explain(&task, None, &error))?;
-            let encrypted = answer
-                .server_side_encryption()
-                .is_some_and(|kind| *kind != ServerSideEncryption::Aes256)
-                || answer.sse_customer_algorithm().is_some();
-            if digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
-                let (etag, crc32c) = (answer.e_tag, answer.checksum_crc32_c);
-                return Ok(Sent {
-                    number,
-                    etag,
-                    crc32c,
-                });
-            }
-            tracing::warn!(
-                key = self.key,
-                part = number,
-                "store has other bytes than were sent"
-            );
+        let bucket = &self.bucket;
+        let call = bucket
+            .client()
+            .upload_part()
+            .bucket(bucket.name())
+            .key(bucket.full(&self.key))
+            .upload_id(&self.id);
+        let call = call
+            .part_number(i32::try_from(number).unwrap_or(i32::MAX))
+            .set_checksum_crc32_c(digests.value(Sum::Crc32c))
+            .set_checksum_crc64_nvme(digests.value(Sum::Crc64Nvme))
+            .set_content_md5(digests.content_md5());
+        let call = call.body(ByteStream::from(bytes.clone())).customize();
+        let manner = bucket.manner(Manner::Part(bytes.len() as u64), &task);
+        let call = call
+            .config_override(only(sum, manner))
+            .interceptor(self.attempts.clone());
+        // TLS guards the bytes on their way, so that they need not be hashed once more for the signature. But what has no
+        // checksum is signed: there are stores that keep the half of a body that was cut.
+        let call = if bucket.is_tls() && sum != Sum::None {
+            call.disable_payload_signing()
+        } else {
+            call
+        };
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| bucket.explain(&task, None, &error))?;
+        let encrypted = answer
+            .server_side_encryption()
+            .is_some_and(|kind| *kind != ServerSideEncryption::Aes256)
+            || answer.sse_customer_algorithm().is_some();
+        let told = match sum {
+            Sum::Crc32c => answer.checksum_crc32_c.clone(),
+            Sum::Crc64Nvme => answer.checksum_crc64_nvme.clone(),
+            Sum::Md5 | Sum::None => None,
+        };
+        if !digests.agree(answer.e_tag(), told.as_deref(), encrypted) {
+            return Ok(None);
         }
-        Err(S3Error::PartAltered {
-            key: self.key,
-            part: number,
-        })
+        Ok(Some(Sent {
+            number,
+            etag: answer.e_tag,
+            // What the upload was not begun with is not given back.
+            sum: told.filter(|_| sum == self.sum),
+        }))
     }
 
     /// How many requests for parts there were.
@@ -143,15 +191,29 @@ impl Target {
 
     /// Has the store put the parts together.
     pub(super) async fn complete(&self, sent: &[Sent]) -> Result<(), S3Error> {
+        // Checksums are given back all or none: stores that do not know them tell none.
+        let summed = self.sum.algorithm().is_some() && sent.iter().all(|sent| sent.sum.is_some());
+        match self.complete_with(sent, summed).await {
+            Err(error) if summed && is_about_sums(&error) => {
+                // Each part was confirmed by itself.
+                tracing::info!(key = self.key, %error, "the store takes no checksums back, putting together without");
+                let bare = self.complete_with(sent, false).await;
+                bare.map_err(|_| error)
+            }
+            done => done,
+        }
+    }
+
+    async fn complete_with(&self, sent: &[Sent], summed: bool) -> Result<(), S3Error> {
         let bucket = &self.bucket;
         let task = format!("complete the upload of {}", self.key);
-        // Checksums are given back all or none: stores that do not know them tell none.
-        let checked = sent.iter().all(|sent| sent.crc32c.is_some());
         let parts = sent.iter().map(|sent| {
+            let sum = |kind| sent.sum.clone().filter(|_| summed && self.sum == kind);
             CompletedPart::builder()
                 .part_number(i32::try_from(sent.number).unwrap_or(i32::MAX))
                 .set_e_tag(sent.etag.clone())
-                .set_checksum_crc32_c(sent.crc32c.clone().filter(|_| checked))
+                .set_checksum_crc32_c(sum(Sum::Crc32c))
+                .set_checksum_crc64_nvme(sum(Sum::Crc64Nvme))
                 .build()
         });
         let parts = CompletedMultipartUpload::builder()
@@ -177,17 +239,63 @@ impl Target {
         Ok(())
     }
 
-    /// Has the store forget the parts.
+    /// Has the store forget the parts, and with them the note.
     pub(super) async fn abort(&self) -> Result<(), S3Error> {
-        self.bucket.abort(&self.key, &self.id).await
+        self.bucket.abort(&self.key, &self.id).await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Takes the note back: the upload is over.
+    pub(super) async fn settle(&self) {
+        if let Some(note) = &self.note {
+            self.bucket.forget_upload(note).await;
+        }
     }
 }
 
-/// Keeps the SDK from adding checksums of its own choice to an upload that has none.
-fn sums(checked: bool, config: Builder) -> Builder {
-    match checked {
-        true => config,
-        false => config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired),
+/// Has the store begin an upload; gives its name.
+async fn create(
+    bucket: &Bucket,
+    key: &str,
+    sum: Sum,
+    class: Option<&str>,
+) -> Result<String, S3Error> {
+    let task = format!("begin the upload of {key}");
+    let call = bucket
+        .client()
+        .create_multipart_upload()
+        .bucket(bucket.name())
+        .key(bucket.full(key))
+        .set_storage_class(class.map(StorageClass::from))
+        .set_checksum_algorithm(sum.algorithm());
+    let sent = call
+        .customize()
+        .config_override(only(sum, bucket.manner(Manner::Data, &task)))
+        .send()
+        .await;
+    let answer = sent.map_err(|error| bucket.explain(&task, None, &error))?;
+    let id = answer.upload_id.filter(|id| !id.is_empty());
+    id.ok_or_else(|| bucket.scene().not_s3(&task, 200))
+}
+
+/// Whether a completion may have been refused for the checksums that were given back.
+fn is_about_sums(error: &S3Error) -> bool {
+    match error {
+        S3Error::Refused { status, code, .. } => {
+            matches!(status, 400 | 501)
+                && matches!(
+                    &**code,
+                    "InvalidPart"
+                        | "InvalidDigest"
+                        | "InvalidRequest"
+                        | "InvalidArgument"
+                        | "MalformedXML"
+                        | "NotImplemented"
+                        | "BadDigest"
+                )
+        }
+        _ => false,
     }
 }
 

@@ -10,11 +10,12 @@ use std::mem;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Object};
 use super::buffers::Buffers;
+use super::client::Manner;
 use super::error::S3Error;
 use super::parts::PartPlan;
-use super::target::{Sent, Target, is_doubtful};
+use super::target::{Sent, Target, Terms, is_doubtful};
 
 /// An upload under way, to be completed or aborted.
 ///
@@ -32,6 +33,8 @@ pub struct Upload {
     sending: JoinSet<Result<Sent, S3Error>>,
     sent: Vec<Sent>,
     failed: bool,
+    /// The tag of the object whose place it is to take.
+    replaced: Option<String>,
 }
 
 /// An object that the store has confirmed.
@@ -57,9 +60,24 @@ impl Upload {
         plan: PartPlan,
         in_flight: usize,
     ) -> Result<Self, S3Error> {
-        let target = Target::begin(bucket, key).await?;
+        Self::begin_in_class(bucket, key, plan, in_flight, None).await
+    }
+
+    /// The same, for an object that is to be stored in a class; without one it is the store's choice.
+    pub async fn begin_in_class(
+        bucket: &Bucket,
+        key: &str,
+        plan: PartPlan,
+        in_flight: usize,
+        class: Option<&str>,
+    ) -> Result<Self, S3Error> {
+        let terms = Terms {
+            copied: false,
+            class,
+        };
+        let target = Target::begin(bucket, key, terms).await?;
         let size = usize::try_from(plan.part_size()).unwrap_or(usize::MAX);
-        let in_flight = in_flight.max(1);
+        let in_flight = plan.in_flight(in_flight);
         let mut buffers = Buffers::new(in_flight + 1, size);
         let filling = buffers.take().await;
         Ok(Self {
@@ -73,6 +91,7 @@ impl Upload {
             sending: JoinSet::new(),
             sent: Vec::new(),
             failed: false,
+            replaced: None,
         })
     }
 
@@ -89,6 +108,13 @@ impl Upload {
         let outcome = self.take_in(bytes).await;
         self.failed = outcome.is_err();
         outcome
+    }
+
+    /// Names the tag of the object whose place it is to take, which would otherwise be taken for it when an answer is lost.
+    #[must_use]
+    pub fn in_place_of(self, tag: &str) -> Self {
+        let replaced = Some(tag.to_owned());
+        Self { replaced, ..self }
     }
 
     /// How many bytes have been written.
@@ -110,7 +136,10 @@ impl Upload {
     /// On failure the upload is aborted as well as can be; the error is that of the failure.
     pub async fn complete(mut self) -> Result<Completed, S3Error> {
         match self.finish().await {
-            Ok(completed) => Ok(completed),
+            Ok(completed) => {
+                self.target.settle().await;
+                Ok(completed)
+            }
             Err(error) => {
                 if let Err(trouble) = self.abort().await {
                     tracing::warn!(error = %trouble, "upload stays open after its failure");
@@ -198,22 +227,33 @@ impl Upload {
         self.confirmed(None).await
     }
 
+    /// Whether an object is the one whose place the upload was to take.
+    fn is_old(&self, object: &Object, doubted: bool) -> bool {
+        doubted && self.replaced.is_some() && object.etag == self.replaced
+    }
+
     /// Asks for the object and compares its size. `doubt` is why it may not be there.
     async fn confirmed(&self, doubt: Option<S3Error>) -> Result<Completed, S3Error> {
-        let found = self.target.bucket.stat(&self.target.key).await;
+        let looking = self.target.bucket.stat_in(&self.target.key, Manner::Data);
+        let found = looking.await;
         let (found, doubt) = match (found, doubt) {
             (Ok(found), doubt) => (found, doubt),
             (Err(_), Some(doubt)) => return Err(doubt),
             (Err(error), None) => return Err(error),
         };
         match found {
-            Some(object) if object.size == self.written => Ok(Completed {
-                key: self.target.key.clone(),
-                size: self.written,
-                etag: object.etag,
-                parts: self.begun,
-                retries: self.retries(),
-            }),
+            Some(object)
+                if object.size == self.written && !self.is_old(&object, doubt.is_some()) =>
+            {
+                Ok(Completed {
+                    key: self.target.key.clone(),
+                    size: self.written,
+                    etag: object.etag,
+                    parts: self.begun,
+                    retries: self.retries(),
+                })
+            }
+            // The object that was there before has told nothing.
             found => Err(doubt.unwrap_or(S3Error::SizeAltered {
                 key: self.target.key.clone(),
                 expected: self.written,

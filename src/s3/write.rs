@@ -1,10 +1,12 @@
 //! Small writes: objects in one request, and deletions.
 
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 
 use super::bucket::{Bucket, unbuilt, unquoted};
+use super::checksum::{Md5Instead, Sum};
 use super::client::Manner;
 use super::error::S3Error;
 use super::parts::Digests;
@@ -31,29 +33,82 @@ pub struct Undeleted {
     pub code: String,
 }
 
+/// Keeps the SDK from adding a checksum of its own choice.
+pub(super) fn only(sum: Sum, config: Builder) -> Builder {
+    match sum {
+        Sum::Crc32c | Sum::Crc64Nvme => config,
+        Sum::Md5 | Sum::None => {
+            config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        }
+    }
+}
+
 impl Bucket {
     /// Writes a small object in one request and gives its tag.
     ///
-    /// The bytes travel with their CRC32C, and the tag is held against their MD5 where it is one.
+    /// The bytes travel with the checksum that the store takes, and the tag is held against their MD5 where it is one.
     pub async fn put(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
+        self.put_patiently(key, content, Manner::Control).await
+    }
+
+    /// The same for an object on which a long run depends: it is tried as patiently as a part.
+    pub async fn commit(&self, key: &str, content: Bytes) -> Result<Option<String>, S3Error> {
+        self.put_patiently(key, content, Manner::Data).await
+    }
+
+    async fn put_patiently(
+        &self,
+        key: &str,
+        content: Bytes,
+        manner: Manner,
+    ) -> Result<Option<String>, S3Error> {
+        let mut search = self.search();
+        loop {
+            match self
+                .put_once(key, content.clone(), manner, search.sum)
+                .await
+            {
+                Ok(tag) => {
+                    search.taken();
+                    return Ok(tag);
+                }
+                Err(error) => search.refused(error)?,
+            }
+        }
+    }
+
+    async fn put_once(
+        &self,
+        key: &str,
+        content: Bytes,
+        manner: Manner,
+        sum: Sum,
+    ) -> Result<Option<String>, S3Error> {
         let task = format!("write {key}");
-        let digests = Digests::of(&content);
+        let digests = Digests::of(&content, sum);
         let call = self
             .client()
             .put_object()
             .bucket(self.name())
             .key(self.full(key));
         let call = call
-            .checksum_crc32_c(digests.crc32c())
+            .set_checksum_crc32_c(digests.value(Sum::Crc32c))
+            .set_checksum_crc64_nvme(digests.value(Sum::Crc64Nvme))
+            .set_content_md5(digests.content_md5())
             .body(ByteStream::from(content));
         let sent = call
             .customize()
-            .config_override(self.manner(Manner::Control, &task))
+            .config_override(only(sum, self.manner(manner, &task)))
             .send()
             .await;
         let answer = sent.map_err(|error| self.explain(&task, None, &error))?;
         let encrypted = answer.server_side_encryption().is_some();
-        if !digests.agree(answer.e_tag(), answer.checksum_crc32_c(), encrypted) {
+        let told = match sum {
+            Sum::Crc32c => answer.checksum_crc32_c(),
+            Sum::Crc64Nvme => answer.checksum_crc64_nvme(),
+            Sum::Md5 | Sum::None => None,
+        };
+        if !digests.agree(answer.e_tag(), told, encrypted) {
             return Err(S3Error::PartAltered {
                 key: key.to_owned(),
                 part: 1,
@@ -68,14 +123,27 @@ impl Bucket {
     pub async fn delete<K: AsRef<str>>(&self, keys: &[K]) -> Result<Deletion, S3Error> {
         let mut outcome = Deletion::default();
         for batch in keys.chunks(DELETED_AT_ONCE) {
-            let failed = self.delete_batch(batch).await?;
+            let mut search = self.search();
+            let failed = loop {
+                match self.delete_batch(batch, search.sum).await {
+                    Ok(failed) => {
+                        search.taken();
+                        break failed;
+                    }
+                    Err(error) => search.refused_clearly(error)?,
+                }
+            };
             outcome.deleted += batch.len().saturating_sub(failed.len());
             outcome.failed.extend(failed);
         }
         Ok(outcome)
     }
 
-    async fn delete_batch<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
+    async fn delete_batch<K: AsRef<str>>(
+        &self,
+        keys: &[K],
+        sum: Sum,
+    ) -> Result<Vec<Undeleted>, S3Error> {
         let task = "delete objects";
         let identifiers: Result<Vec<_>, _> = keys
             .iter()
@@ -96,12 +164,17 @@ impl Bucket {
             .client()
             .delete_objects()
             .bucket(self.name())
-            .delete(delete);
-        let sent = call
+            .delete(delete)
+            .set_checksum_algorithm(sum.algorithm());
+        let call = call
             .customize()
-            .config_override(self.manner(Manner::Control, task))
-            .send()
-            .await;
+            .config_override(self.manner(Manner::Control, task));
+        // A deletion has to come with one of them.
+        let call = match sum {
+            Sum::Crc32c | Sum::Crc64Nvme => call,
+            Sum::Md5 | Sum::None => call.interceptor(Md5Instead),
+        };
+        let sent = call.send().await;
         let answer = sent.map_err(|error| self.explain(task, None, &error))?;
         let kept = answer
             .errors()

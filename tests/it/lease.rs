@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod settling;
+
 use std::cell::Cell;
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use harness::s3::{Effect, Fault, Operation, Options, Server, Versitygw};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -177,24 +178,6 @@ async fn own_lease_of_a_killed_run_is_taken_over_at_once() {
 }
 
 #[tokio::test]
-async fn of_several_at_once_one_gets_the_lease() {
-    let scene = Scene::new();
-    for _ in 0..10 {
-        let units = ["synapse/0", "synapse/1", "synapse/2", "synapse/3"];
-        let taken = join_all(units.map(|unit| scene.take(unit))).await;
-        let (got, refused): (Vec<_>, Vec<_>) = taken.into_iter().partition(Result::is_ok);
-        assert_eq!(got.len(), 1);
-        let winner = scene.holder().await;
-        for refusal in refused {
-            assert_eq!(busy(refusal), winner);
-        }
-        for lease in got {
-            lease.unwrap().release().await;
-        }
-    }
-}
-
-#[tokio::test]
 async fn lease_is_renewed_while_the_work_goes_on() {
     let scene = Scene::new();
     let mut lease = take(&scene.catalogue, "synapse/0", quick(), TASK)
@@ -330,34 +313,6 @@ async fn answer_that_was_lost_is_found_by_reading_again() {
     assert_eq!(scene.server.calls(Operation::PutObject), 5);
     lease.release().await;
     assert_eq!(scene.document().await, None);
-}
-
-#[tokio::test]
-async fn who_comes_second_is_found_out_with_conditions_and_without() {
-    let scene = Scene::new();
-    let lease = scene.take("synapse/0").await.unwrap();
-    // The other one looked before this lease was there.
-    let unseen = || Fault::on(Operation::GetObject, Effect::refuse(404, "NoSuchKey"));
-    scene.server.order(unseen());
-    assert_eq!(busy(scene.take("synapse/1").await), "synapse/0");
-
-    // A store that says yes to both, and keeps what this one wrote.
-    scene.server.order(unseen());
-    let yes = Effect::Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: String::new(),
-    };
-    scene.server.order(Fault::on(Operation::PutObject, yes));
-    assert_eq!(busy(scene.take("synapse/1").await), "synapse/0");
-    lease.release().await;
-
-    // A store that knows no conditions.
-    let unknown = Effect::refuse(501, "NotImplemented");
-    scene.server.order(Fault::on(Operation::PutObject, unknown));
-    let lease = scene.take("synapse/1").await.unwrap();
-    assert_eq!(scene.holder().await, "synapse/1");
-    lease.release().await;
 }
 
 #[tokio::test]

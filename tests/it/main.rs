@@ -17,6 +17,7 @@ mod lease;
 mod legacy;
 mod listing;
 mod load;
+mod misbehaviour;
 mod openpgp;
 mod ordeal;
 mod owner;

@@ -5,8 +5,10 @@
 mod contract;
 mod faults;
 mod fetch;
+mod patience;
 mod refusals;
 mod replace;
+mod sums;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -41,6 +41,7 @@ impl<'a> Story<'a> {
     pub fn run(&self) -> Result<()> {
         self.deploy()?;
         self.connect()?;
+        self.check_the_store()?;
         let homeserver = self.world.homeserver(UNIT)?;
         let (diary, id) = self.begin(&homeserver)?;
         self.verify(&id)?;
@@ -125,6 +126,12 @@ impl<'a> Story<'a> {
         let homeserver = world.homeserver(UNIT)?;
         let diary = Diary::begin(&homeserver, "anna", password)?;
         Ok((homeserver, diary))
+    }
+
+    fn check_the_store(&self) -> Result<()> {
+        self.head("Is the store fit for backups?");
+        let answer = self.juju(&["run", UNIT, "check-backup-storage", "size=8MiB"])?;
+        expect(&answer, "result: correct")
     }
 
     fn begin(&self, homeserver: &Homeserver) -> Result<(Diary, String)> {

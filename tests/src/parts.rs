@@ -36,6 +36,17 @@ pub fn synapse() -> Result<PathBuf> {
     Ok(environment)
 }
 
+/// The version of a part that lies there, as its stamp tells it.
+pub fn version(part: &str) -> Result<String> {
+    let stamp = std::fs::read_to_string(directory().join(format!("{part}.stamp")));
+    let stamp = stamp.with_context(|| {
+        format!(
+            "{part} is missing: run `make parts`, and for `make contract` `make parts-contract`"
+        )
+    })?;
+    Ok(stamp.trim().trim_start_matches('v').to_owned())
+}
+
 /// A program of this package, built beside the one that asks.
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("failed to learn where this program lies")?;

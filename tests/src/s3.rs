@@ -1,14 +1,21 @@
-//! S3 stores for the suite and the demo: one in this process that takes faults, and the real versitygw.
+//! S3 stores for the suite and the demo: one in this process that takes faults, and real ones that others wrote.
 
 mod answers;
+mod ceph;
 mod certificates;
 mod copies;
+mod daemon;
 mod faults;
+mod front;
+mod garage;
 mod held;
+mod minio;
 mod pages;
 mod policy;
 mod quirks;
 mod requests;
+mod running;
+mod s3proxy;
 mod server;
 mod shelf;
 mod store;
@@ -17,9 +24,11 @@ mod versitygw;
 
 pub use certificates::{Certificate, CertificateAuthority};
 pub use faults::{Effect, Fault};
+pub use front::Front;
 pub use policy::Policy;
 pub use quirks::{Hint, Quirk};
 pub use requests::Operation;
+pub use running::{Keys, Product, Running};
 pub use server::{Options, Server};
 pub use versitygw::{Versitygw, find_versitygw};
 

@@ -26,8 +26,6 @@ use crate::backup::{Catalogue, Monitor};
 use crate::openpgp::{self, KEY_PACKET, Passphrase, Sealer};
 use crate::s3::{Bucket, PartPlan, Upload};
 
-/// Parts that may be on their way at once.
-const IN_FLIGHT: usize = 3;
 /// What a message adds to an archive: a chunk's header for each 256 KiB, twice, and packets at both ends.
 const SEAL_SHARE: u64 = 10_000;
 const SEAL_ENDS: u64 = 64 * 1024;
@@ -73,7 +71,7 @@ impl Document {
         let plan = PartPlan::for_size(members * INVENTORY_PER_MEMBER);
         let bucket = creation.catalogue.bucket().clone();
         let key = Catalogue::key(creation.id, INVENTORY);
-        let upload = tokio::spawn(async move { send(&bucket, &key, plan, pieces).await });
+        let upload = tokio::spawn(async move { send(&bucket, &key, (plan, None), pieces).await });
         Ok(Self {
             writer: joined(beginning).await?,
             upload: DocumentUpload(upload),
@@ -214,7 +212,9 @@ async fn seal_volumes(
         let (out, pieces) = pipe();
         let passphrase = Arc::clone(creation.passphrase);
         let sealing = spawn_blocking(move || seal(archive, out, &passphrase));
-        let sending = send(creation.catalogue.bucket(), &key, plan, pieces);
+        let bucket = creation.catalogue.bucket();
+        // Only what is large and seldom read is worth a class of its own.
+        let sending = send(bucket, &key, (plan, bucket.storage_class()), pieces);
         let ((size, sha256), again) = match tokio::join!(joined(sealing), sending) {
             (Ok(object), Ok(again)) => (object, again),
             (object, again) => return Err(cause([object.err(), again.err()])),
@@ -265,14 +265,15 @@ pub(super) async fn finish(
 async fn send(
     bucket: &Bucket,
     key: &str,
-    plan: PartPlan,
+    (plan, class): (PartPlan, Option<&str>),
     mut pieces: PipeReader,
 ) -> Result<u32, CreateError> {
     let failed = |source| CreateError::Upload {
         key: key.to_owned(),
         source,
     };
-    let mut upload = Upload::begin(bucket, key, plan, IN_FLIGHT)
+    let in_flight = bucket.in_flight();
+    let mut upload = Upload::begin_in_class(bucket, key, plan, in_flight, class)
         .await
         .map_err(failed)?;
     loop {

@@ -130,7 +130,7 @@ fn refused(charm: &Charm, relation: &BackupRelation) -> Check {
             remedies.dedup();
             fail(failure::parameters(problems).cause(), remedies)
         }
-        other => match store::catalogue(charm, other) {
+        other => match store::params(charm, other) {
             Err(failure) => fail(
                 failure.cause(),
                 vec![Remedy::Advice(failure.hint().to_owned())],

@@ -96,7 +96,8 @@ pub(super) async fn reach(
     relation: &BackupRelation,
     lead: &'static str,
 ) -> Result<Catalogue, Failure> {
-    let catalogue = store::catalogue(charm, relation).map_err(|failure| failure.led_by(lead))?;
+    let catalogue = store::catalogue(charm, relation).await;
+    let catalogue = catalogue.map_err(|failure| failure.led_by(lead))?;
     let probed = store::probe(charm, &catalogue).await;
     probed.map_err(|failure| failure.led_by(lead))?;
     Ok(catalogue)

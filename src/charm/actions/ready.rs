@@ -92,7 +92,7 @@ impl Look {
         let mut findings = Vec::new();
         let mut note = |failure: Failure| findings.push(failure);
 
-        let catalogue = match store::catalogue(charm, &seen.backup) {
+        let catalogue = match store::catalogue(charm, &seen.backup).await {
             Ok(catalogue) => match store::probe(charm, &catalogue).await {
                 Ok(()) => Some(catalogue),
                 Err(failure) => {

@@ -75,15 +75,21 @@ impl Piece {
             } else {
                 fruitless + 1
             };
-            if fruitless >= limits.part_attempts || !self.source.is_pinned() {
+            let retries = self.source.bucket.shared().retries.clone();
+            if fruitless >= limits.part_attempts
+                || !self.source.is_pinned()
+                || (fruitless > 0 && retries.failed(limits.fruitless))
+            {
                 return Err(error);
             }
-            tracing::debug!(key = %self.source.key, byte = self.span.start, %error, "asking again from here");
             self.hand_out().await;
             let mut random = [u8::MAX];
             // Without randomness the pause is the longest.
             let _ = getrandom::fill(&mut random);
-            tokio::time::sleep(limits.pause(fruitless, random[0])).await;
+            let pause = limits.pause(fruitless, random[0]);
+            let task = format!("read {} from byte {}", self.source.key, self.span.start);
+            retries.tell(&task, &error.to_string(), pause);
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -100,6 +106,10 @@ impl Piece {
                 Ok(Some(Ok(mut bytes))) => {
                     let skipped = body.skip.min(bytes.len() as u64);
                     body.skip -= skipped;
+                    // Its turn is waited for outside the watch on silence.
+                    let shared = self.source.bucket.shared();
+                    shared.retries.succeeded();
+                    shared.download.pass(bytes.len()).await;
                     bytes.advance(usize::try_from(skipped).unwrap_or_default());
                     self.take_in(bytes).await?;
                 }

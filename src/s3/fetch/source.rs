@@ -225,7 +225,7 @@ async fn ask(
         .set_if_match(tag.map(str::to_owned));
     // Some stores give the checksum of the whole object with a range of it, and then a good range looks damaged.
     let manner = bucket
-        .manner(Manner::Data, &task(key))
+        .manner(Manner::Read, &task(key))
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     let sent = call
         .customize()

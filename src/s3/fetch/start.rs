@@ -30,7 +30,10 @@ impl Bucket {
                 Ok(Some(Err(error))) => {
                     return Err(self.scene().explain_body(&source.task(), &error));
                 }
-                Ok(Some(Ok(chunk))) => first.extend_from_slice(&chunk),
+                Ok(Some(Ok(chunk))) => {
+                    self.shared().download.pass(chunk.len()).await;
+                    first.extend_from_slice(&chunk);
+                }
                 Ok(None) => return Err(source.truncated(first.len() as u64)),
             }
         }

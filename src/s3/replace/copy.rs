@@ -7,6 +7,25 @@ use super::super::client::Manner;
 use super::super::error::S3Error;
 use super::super::target::{Sent, Target};
 
+impl Bucket {
+    /// The class that an object is stored in, unless it is the usual one.
+    pub(super) async fn class_of(&self, key: &str) -> Result<Option<String>, S3Error> {
+        let task = format!("look at {key}");
+        let call = self
+            .client()
+            .head_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let sent = call
+            .customize()
+            .config_override(self.manner(Manner::Control, &task))
+            .send()
+            .await;
+        let answer = sent.map_err(|error| self.explain(&task, Some(key), &error))?;
+        Ok(answer.storage_class.map(|class| class.as_str().to_owned()))
+    }
+}
+
 impl Target {
     /// Has the store make a part of bytes of the object whose place the upload is to take, if it has still this tag.
     pub(super) async fn copy(
@@ -53,7 +72,7 @@ impl Target {
             etag => Ok(Sent {
                 number,
                 etag,
-                crc32c: None,
+                sum: None,
             }),
         }
     }

@@ -1,371 +1,222 @@
-//! What every store must do for us, asked of both.
+//! What a store must do for us, and what it may do otherwise: the same questions to six stores.
+//!
+//! Each question is a function. One that every store has to answer well asserts it, and shows `yes`. Where stores differ and
+//! the charm can live with it, the function shows what it saw. The store in this process and versitygw are asked by the ordinary
+//! suite; `make contract` asks all six, with and without TLS, and writes `docs/reference/stores.md` from what they showed.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod checksums;
+mod conditions;
+mod listing;
+mod objects;
+mod refusals;
+mod scene;
+mod table;
+mod uploads;
 
-use bytes::Bytes;
-use harness::s3::{Versitygw, relation_data};
-use synapse_operator::s3::{Bucket, Fetch, PartPlan, S3Error, Upload};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{MIB, bucket, fetched, noise, read, refusal, server, upload};
+use harness::s3::{CertificateAuthority, Product};
 
-macro_rules! both {
-    ($($name:ident)*) => {
-        mod embedded {
-            $(#[tokio::test]
-            async fn $name() {
-                let server = super::server();
-                super::$name(&server.relation_data(), server.directory()).await;
-            })*
+use scene::{Scene, Shown};
+use tokio::task::{LocalSet, spawn_local};
+
+/// How long one question may take on the slowest store.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A question, and what the charm does where the answer is no.
+struct Question {
+    name: &'static str,
+    remedy: &'static str,
+}
+
+macro_rules! contract {
+    ($($room:ident { $($name:ident: $remedy:literal,)* })*) => {
+        const QUESTIONS: &[Question] = &[
+            $($(Question { name: stringify!($name), remedy: $remedy },)*)*
+        ];
+
+        async fn ask(name: &str, scene: &Scene) -> Shown {
+            match name {
+                $($(stringify!($name) => $room::$name(scene).await,)*)*
+                unknown => panic!("there is no question {unknown}"),
+            }
         }
-        mod versitygw {
-            $(#[tokio::test]
+
+        mod embedded {
+            $($(#[tokio::test]
             async fn $name() {
-                let server = super::Versitygw::start(None).unwrap();
-                super::$name(&server.relation_data(), &server.objects()).await;
-            })*
+                super::alone(super::Product::Embedded, stringify!($name)).await;
+            })*)*
+        }
+
+        mod versitygw {
+            $($(#[tokio::test]
+            async fn $name() {
+                super::alone(super::Product::Versitygw, stringify!($name)).await;
+            })*)*
         }
     };
 }
 
-both! {
-    a_bucket_that_is_there_can_be_used
-    an_object_in_parts_comes_back_byte_for_byte
-    an_object_within_one_part_comes_back_byte_for_byte
-    an_object_of_exactly_two_parts_has_no_third
-    an_aborted_upload_leaves_nothing
-    a_dropped_upload_is_found_and_aborted
-    a_small_object_is_written_replaced_and_read
-    an_object_read_ahead_comes_back_byte_for_byte
-    an_object_that_is_replaced_under_its_reader_is_told
-    a_missing_object_is_told_as_such
-    more_than_a_thousand_keys_are_listed_and_deleted
-    one_level_tells_folders_once
-    a_path_shuts_the_rest_of_the_bucket_out
-    a_missing_bucket_is_named
-    a_wrong_secret_is_told_from_an_unknown_key
-}
-
-type Databag = BTreeMap<String, String>;
-
-async fn keys(bucket: &Bucket, prefix: &str) -> Vec<String> {
-    bucket
-        .list(prefix)
-        .all(10_000)
-        .await
-        .unwrap()
-        .objects
-        .into_iter()
-        .map(|object| object.key)
-        .collect()
-}
-
-async fn a_bucket_that_is_there_can_be_used(databag: &Databag, _: &Path) {
-    bucket(databag, &[]).head().await.unwrap();
-    bucket(databag, &[("path", "not/there/yet")])
-        .head()
-        .await
-        .unwrap();
-}
-
-async fn an_object_in_parts_comes_back_byte_for_byte(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[("path", "model")]);
-    let bytes = noise(17 * MIB + 4711, 1);
-    let upload = upload(&bucket, "backup-1/volume-0001.tar.gpg", &bytes)
-        .await
-        .unwrap();
-    assert_eq!(upload.written(), bytes.len() as u64);
-    let completed = upload.complete().await.unwrap();
-    assert_eq!(
-        (completed.size, completed.parts, completed.retries),
-        (bytes.len() as u64, 4, 0)
-    );
-    assert!(completed.etag.unwrap().ends_with("-4"));
-    assert!(read(&bucket, "backup-1/volume-0001.tar.gpg").await.unwrap() == bytes);
-    assert_eq!(bucket.open_uploads().await.unwrap(), []);
-}
-
-async fn an_object_within_one_part_comes_back_byte_for_byte(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    for length in [0, 1, 70_000] {
-        let bytes = noise(length, 2);
-        let completed = upload(&bucket, "small", &bytes)
-            .await
-            .unwrap()
-            .complete()
-            .await
-            .unwrap();
-        assert_eq!((completed.size, completed.parts), (length as u64, 1));
-        assert!(read(&bucket, "small").await.unwrap() == bytes);
+contract! {
+    objects {
+        a_small_object_is_written_replaced_and_read: "stops: it is no store without",
+        an_empty_object_is_an_object: "stops",
+        a_missing_object_is_told_as_such: "stops",
+        what_was_written_or_deleted_is_seen_at_once: "reads again what it relies on",
+        odd_names_come_back_as_they_were: "uses plain names only; the operator's path may be odd",
+        a_name_of_nine_hundred_bytes_is_taken: "uses short names; the operator's path may be long",
+        an_object_lies_beside_a_folder_of_its_name: "never does that",
+        the_tag_of_a_small_object_is_its_md5: "compares it where it looks like one; the SHA-256 in the manifest counts",
+        an_object_tells_when_it_was_written: "takes the time from the backup's name",
+        an_object_read_ahead_comes_back_byte_for_byte: "stops",
+        the_first_bytes_are_read_alone: "reads all",
+        an_object_that_is_replaced_under_its_reader_is_told: "stops; the SHA-256 in the manifest finds it, too",
+        a_path_shuts_the_rest_of_the_bucket_out: "stops",
+    }
+    listing {
+        a_bucket_that_is_there_can_be_used: "waits and says why",
+        more_than_a_thousand_keys_are_listed_and_deleted: "asks page by page",
+        keys_come_in_the_order_of_their_bytes: "sorts by itself",
+        one_level_tells_folders_once: "stops",
+        a_prefix_ends_anywhere_in_a_name: "stops",
+    }
+    uploads {
+        an_object_in_parts_comes_back_byte_for_byte: "stops",
+        an_object_within_one_part_comes_back_byte_for_byte: "stops",
+        an_upload_of_nothing_is_an_empty_object: "never does that: what is sealed has a head",
+        an_object_of_exactly_two_parts_has_no_third: "stops",
+        several_parts_at_a_time_come_back_in_order: "sends fewer (backup_parallelism)",
+        an_object_is_replaced_only_when_the_upload_is_complete: "names are never used twice",
+        two_uploads_of_one_name_stand_side_by_side: "names are never used twice",
+        an_aborted_upload_leaves_nothing: "tries again when it next tidies up",
+        a_dropped_upload_is_found_and_aborted: "keeps a record of its own uploads beside the backups",
+        open_uploads_are_found_by_the_beginning_of_a_name: "asks for the whole bucket and chooses itself",
+        an_aborted_upload_takes_no_more_parts: "completes only what it did not abort",
+        a_completed_upload_can_be_completed_again: "looks for the object before it calls that a failure",
+        parts_of_uneven_size_are_taken: "sends parts of one size",
+        a_small_part_in_the_middle_is_taken: "sends no part below 5 MiB but the last",
+        an_upload_whose_line_is_cut_leaves_no_object: "compares size and digests, and aborts",
+        a_small_object_whose_line_is_cut_leaves_the_old_one: "compares tag and digests",
+        parts_are_copied_by_the_store: "reads and sends the object once more",
+    }
+    conditions {
+        an_object_is_written_only_where_none_is: "reads again after a while; the last who wrote has it",
+        an_object_is_written_only_over_the_one_that_was_seen: "reads again after a while; the last who wrote has it",
+        of_several_writers_at_once_one_is_told_that_it_won: "reads again after a while; the last who wrote has it",
+        an_upload_is_completed_only_where_no_object_is: "does not rely on it: names are never used twice",
+        a_lease_is_for_one_and_taken_over_when_it_has_ended: "stops",
+        of_several_at_once_one_gets_the_lease: "stops",
+    }
+    checksums {
+        a_wrong_crc32c_is_refused: "compares each part's tag with its MD5, and the SHA-256 when it verifies",
+        a_wrong_crc64nvme_is_refused: "sends CRC32C unless asked otherwise",
+        a_wrong_content_md5_is_refused: "sends CRC32C unless asked otherwise",
+        a_checksum_is_kept_and_told: "keeps SHA-256 in the manifest",
+        a_storage_class_is_taken: "names one only when the relation does, and tells the refusal",
+        tags_are_taken: "sets none unless the relation does, and tells the refusal",
+        encryption_by_the_store_is_taken: "never asks for it: what it sends is sealed already",
+    }
+    refusals {
+        a_missing_bucket_is_named: "says which bucket is missing",
+        a_wrong_secret_is_told: "says what is wrong as far as the store does",
+        an_unknown_key_is_told: "says what is wrong as far as the store does",
+        a_key_without_rights_is_told: "says what is not allowed",
+        a_wrong_region_is_noticed: "takes the region that the store names",
     }
 }
 
-async fn an_object_of_exactly_two_parts_has_no_third(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    let bytes = noise(10 * MIB, 3);
-    let completed = upload(&bucket, "even", &bytes)
-        .await
-        .unwrap()
-        .complete()
-        .await
-        .unwrap();
-    assert_eq!(completed.parts, 2);
-    assert!(read(&bucket, "even").await.unwrap() == bytes);
+/// Asks one question of a fresh store.
+async fn alone(product: Product, name: &'static str) {
+    let store = Arc::new(product.start(None).unwrap());
+    let shown = ask(name, &Scene::new(store, name).await).await;
+    println!("{name}: {shown}");
 }
 
-async fn an_aborted_upload_leaves_nothing(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    upload(&bucket, "given-up", &noise(11 * MIB, 4))
-        .await
-        .unwrap()
-        .abort()
-        .await
-        .unwrap();
-    assert_eq!(bucket.open_uploads().await.unwrap(), []);
-    assert_eq!(bucket.stat("given-up").await.unwrap(), None);
+/// Asks all questions of one store, goes on after one that failed, and keeps what was shown.
+async fn whole(product: Product, tls: bool) {
+    LocalSet::new().run_until(go_through(product, tls)).await;
 }
 
-async fn a_dropped_upload_is_found_and_aborted(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[("path", "model")]);
-    let upload = Upload::begin(
-        &bucket,
-        "backup-1/volume-0001.tar.gpg",
-        PartPlan::default(),
-        1,
-    )
-    .await
-    .unwrap();
-    drop(upload);
-    let open = bucket.open_uploads().await.unwrap();
-    assert_eq!(
-        open.iter()
-            .map(|upload| upload.key.as_str())
-            .collect::<Vec<_>>(),
-        ["backup-1/volume-0001.tar.gpg"]
-    );
-    assert!(open[0].initiated.is_some());
-    assert_eq!(
-        super::bucket(databag, &[("path", "other")])
-            .open_uploads()
-            .await
-            .unwrap(),
-        []
-    );
-    bucket.abort_upload(&open[0]).await.unwrap();
-    bucket.abort_upload(&open[0]).await.unwrap();
-    assert_eq!(bucket.open_uploads().await.unwrap(), []);
-}
-
-async fn a_small_object_is_written_replaced_and_read(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    bucket
-        .put("manifest.json", Bytes::from_static(b"{}"))
-        .await
-        .unwrap();
-    let tag = bucket
-        .put("manifest.json", Bytes::from_static(b"{\"a\": 1}"))
-        .await
-        .unwrap();
-    let download = bucket.get("manifest.json").await.unwrap();
-    assert_eq!(
-        (download.size(), download.etag()),
-        (Some(8), tag.as_deref())
-    );
-    assert_eq!(download.collect(8).await.unwrap(), b"{\"a\": 1}");
-    let object = bucket.stat("manifest.json").await.unwrap().unwrap();
-    assert_eq!((object.size, object.etag), (8, tag));
-    let too_large = bucket.get("manifest.json").await.unwrap().collect(7).await;
+async fn go_through(product: Product, tls: bool) {
+    let authority = tls.then(|| CertificateAuthority::new().unwrap());
+    let store = Arc::new(product.start(authority.as_ref()).unwrap());
+    let (mut shown, mut failed) = (Vec::new(), Vec::new());
+    for question in QUESTIONS {
+        let name = question.name;
+        let store = store.clone();
+        // A task of its own, so that the others are asked even if this one panics.
+        let asked = spawn_local(async move {
+            let scene = Scene::new(store, name).await;
+            ask(name, &scene).await
+        });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(told)) => {
+                println!("{name}: {told}");
+                shown.push((name, told));
+            }
+            Ok(Err(panic)) => failed.push(format!("{name}: {panic}")),
+            Err(_) => failed.push(format!("{name}: no answer after {PATIENCE:?}")),
+        }
+    }
+    let with = if tls { " over TLS" } else { "" };
     assert!(
-        matches!(too_large, Err(S3Error::TooLarge { capacity: 7, .. })),
-        "{too_large:?}"
+        failed.is_empty(),
+        "{}{with} broke the contract:\n{}",
+        product.name(),
+        failed.join("\n")
     );
-}
-
-async fn an_object_read_ahead_comes_back_byte_for_byte(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[("path", "model")]);
-    let piece = Fetch::PIECE as usize;
-    for length in [0, 1, piece - 1, piece, piece + 1, 5 * piece + 4711] {
-        let bytes = noise(length, 5);
-        let tag = bucket.put("large", Bytes::from(bytes.clone())).await;
-        let mut fetch = bucket.fetch("large").await.unwrap();
-        assert_eq!(
-            (fetch.size(), fetch.etag()),
-            (length as u64, tag.unwrap().as_deref())
-        );
-        assert!(fetched(&mut fetch).await.unwrap() == bytes, "{length}");
-        assert_eq!(fetch.chunk().await.unwrap(), None);
-    }
-}
-
-async fn an_object_that_is_replaced_under_its_reader_is_told(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    let length = 6 * Fetch::PIECE as usize;
-    let old = noise(length, 6);
-    bucket.put("a", Bytes::from(old.clone())).await.unwrap();
-    let mut fetch = bucket.fetch("a").await.unwrap();
-    let first = fetch.chunk().await.unwrap().unwrap();
-    assert!(old.starts_with(&first));
-    bucket
-        .put("a", Bytes::from(noise(length, 7)))
-        .await
-        .unwrap();
-    let error = refusal(fetched(&mut fetch)).await;
-    assert!(
-        matches!(&error, S3Error::Replaced { key } if key == "a"),
-        "{error:?}"
-    );
-}
-
-async fn a_missing_object_is_told_as_such(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    assert_eq!(bucket.stat("missing").await.unwrap(), None);
-    let errors = [
-        refusal(bucket.get("missing")).await,
-        refusal(bucket.fetch("missing")).await,
-    ];
-    for error in errors {
-        assert!(
-            matches!(&error, S3Error::NotFound { key } if key == "missing"),
-            "{error:?}"
-        );
-    }
-    assert_eq!(bucket.delete(&["missing"]).await.unwrap().deleted, 1);
-}
-
-async fn more_than_a_thousand_keys_are_listed_and_deleted(databag: &Databag, objects: &Path) {
-    let bucket = bucket(databag, &[("path", "many")]);
-    let names: Vec<String> = (0..1005)
-        .map(|number| format!("backup-{number:04}/manifest.json"))
-        .collect();
-    // Both stores keep objects as plain files, and a thousand requests take their time.
-    for name in &names {
-        let file = objects.join(&databag["bucket"]).join("many").join(name);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, "{}").unwrap();
-    }
-    assert_eq!(keys(&bucket, "").await, names);
-    assert_eq!(keys(&bucket, "backup-100").await, &names[1000..]);
-    let folders = bucket.list_level("").all(10_000).await.unwrap().folders;
-    assert_eq!(
-        (folders.len(), folders.last().unwrap().as_str()),
-        (1005, "backup-1004")
-    );
-    let mut doomed = names[5..].to_vec();
-    doomed.push("never/there".to_owned());
-    let deletion = bucket.delete(&doomed).await.unwrap();
-    assert_eq!((deletion.deleted, deletion.failed), (1001, vec![]));
-    assert_eq!(keys(&bucket, "").await, &names[..5]);
-    let none: [&str; 0] = [];
-    assert_eq!(bucket.delete(&none).await.unwrap().deleted, 0);
-}
-
-async fn one_level_tells_folders_once(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[]);
-    for key in ["a/1", "a/2", "b", "c/d/e"] {
-        bucket.put(key, Bytes::from_static(b"x")).await.unwrap();
-    }
-    let page = bucket.list_level("").all(10).await.unwrap();
-    assert_eq!(page.folders, ["a", "c"]);
-    assert_eq!(
-        page.objects
-            .iter()
-            .map(|object| object.key.as_str())
-            .collect::<Vec<_>>(),
-        ["b"]
-    );
-    assert_eq!(
-        bucket.list_level("c/").all(10).await.unwrap().folders,
-        ["c/d"]
-    );
-    assert!(bucket.list("").all(3).await.is_err());
-}
-
-async fn a_path_shuts_the_rest_of_the_bucket_out(databag: &Databag, _: &Path) {
-    let whole = bucket(databag, &[]);
-    let ours = bucket(databag, &[("path", "model")]);
-    for key in ["model/ours", "model-b/theirs", "theirs"] {
-        whole.put(key, Bytes::from_static(b"x")).await.unwrap();
-    }
-    assert_eq!(keys(&ours, "").await, ["ours"]);
-    assert_eq!(
-        ours.location("ours"),
-        format!("s3://{}/model/ours", databag["bucket"])
-    );
-    assert_eq!(ours.delete(&["ours", "theirs"]).await.unwrap().deleted, 2);
-    assert_eq!(keys(&whole, "").await, ["model-b/theirs", "theirs"]);
-}
-
-async fn a_missing_bucket_is_named(databag: &Databag, _: &Path) {
-    let bucket = bucket(databag, &[("bucket", "nowhere")]);
-    let errors = [
-        refusal(bucket.head()).await,
-        refusal(bucket.list("").all(1)).await,
-        refusal(bucket.put("a", Bytes::new())).await,
-        refusal(Upload::begin(&bucket, "a", PartPlan::default(), 1)).await,
-        refusal(bucket.delete(&["a"])).await,
-    ];
-    for error in errors {
-        assert!(
-            matches!(&error, S3Error::BucketMissing { bucket, .. } if bucket == "nowhere"),
-            "{error:?}"
-        );
-    }
-}
-
-async fn a_wrong_secret_is_told_from_an_unknown_key(databag: &Databag, _: &Path) {
-    let error = refusal(bucket(databag, &[("secret-key", "not-the-key")]).head()).await;
-    assert!(
-        matches!(error, S3Error::SignatureMismatch { .. }),
-        "{error:?}"
-    );
-    let error = refusal(bucket(databag, &[("access-key", "nobody")]).head()).await;
-    assert!(matches!(error, S3Error::KeyUnknown { .. }), "{error:?}");
+    table::keep(product, tls, &shown);
 }
 
 #[tokio::test]
-async fn the_program_for_the_demo_serves_a_bucket_that_one_can_look_into() {
-    let directory = tempfile::tempdir().unwrap();
-    let secret = directory.path().join("secret");
-    fs::write(&secret, "the-secret-key\n").unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_s3-server"))
-        .args([
-            "--port",
-            "0",
-            "--access-key",
-            "the-access-key",
-            "--bucket",
-            "backups",
-        ])
-        .arg("--dir")
-        .arg(directory.path().join("store"))
-        .arg("--secret-key-file")
-        .arg(&secret)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut endpoint = String::new();
-    BufReader::new(program.stdout.take().unwrap())
-        .read_line(&mut endpoint)
-        .unwrap();
-    let databag = relation_data(
-        endpoint.trim(),
-        "the-access-key",
-        "the-secret-key",
-        "backups",
-    );
-    let bucket = bucket(&databag, &[("path", "model")]);
-    let outcome = bucket
-        .put("backup-1/manifest.json", Bytes::from_static(b"{}"))
-        .await;
-    program.kill().unwrap();
-    program.wait().unwrap();
-    outcome.unwrap();
-    let file = directory
-        .path()
-        .join("store/backups/model/backup-1/manifest.json");
-    assert_eq!(fs::read(file).unwrap(), b"{}");
+async fn the_store_in_this_process_keeps_the_whole_contract_over_tls() {
+    whole(Product::Embedded, true).await;
+}
+
+#[tokio::test]
+async fn versitygw_keeps_the_whole_contract_over_tls() {
+    whole(Product::Versitygw, true).await;
+}
+
+/// What only `make contract` runs: its servers take a quarter of an hour to build.
+mod contract_all {
+    use super::{Product, whole};
+
+    macro_rules! stores {
+        ($($name:ident $over_tls:ident $product:ident)*) => {
+            $(#[tokio::test]
+            #[ignore = "make contract runs it"]
+            async fn $name() {
+                whole(Product::$product, false).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "make contract runs it"]
+            async fn $over_tls() {
+                whole(Product::$product, true).await;
+            })*
+        };
+    }
+
+    stores! {
+        embedded embedded_over_tls Embedded
+        versitygw versitygw_over_tls Versitygw
+        minio minio_over_tls Minio
+        garage garage_over_tls Garage
+        ceph ceph_over_tls Ceph
+        s3proxy s3proxy_over_tls S3Proxy
+    }
+}
+
+#[test]
+#[ignore = "make contract runs it after all stores were asked"]
+fn the_table_of_stores_is_written() {
+    table::write(QUESTIONS);
+}
+
+#[test]
+fn the_table_of_stores_has_a_row_for_each_question_and_a_column_for_each_store() {
+    table::check(QUESTIONS);
 }

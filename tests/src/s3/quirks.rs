@@ -37,7 +37,7 @@ pub enum Quirk {
     DemandsChecksum,
     /// The same, and only an MD5 will do.
     DemandsMd5,
-    /// A checksum of this kind (as in `crc32c`) is refused with this status.
+    /// A checksum of this kind (as in `crc32c`, or `any`) is refused with this status.
     NoChecksum(&'static str, u16),
     /// Checksums behind the body are refused (Ceph 16.2).
     NoTrailers,
@@ -176,8 +176,8 @@ impl Call<'_> {
             Quirk::NoChecksum(kind, status) => {
                 let named = self.header("x-amz-checksum-algorithm");
                 let named = named.or_else(|| self.header("x-amz-sdk-checksum-algorithm"));
-                let asked = named.is_some_and(|name| name.eq_ignore_ascii_case(kind))
-                    || self.checksums().any(|name| name == *kind);
+                let is = |name: &str| *kind == "any" || name.eq_ignore_ascii_case(kind);
+                let asked = named.is_some_and(is) || self.checksums().any(is);
                 let code = match status {
                     501 => "NotImplemented",
                     _ => "InvalidArgument",

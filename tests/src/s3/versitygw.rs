@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use super::certificates::Certificate;
+use super::daemon::{Daemon, free_addresses, listens, run, status};
+use super::running::Keys;
 
 /// How long it may take to answer.
 const START: Duration = Duration::from_secs(15);
@@ -21,7 +22,7 @@ const START: Duration = Duration::from_secs(15);
 /// A running versitygw with one bucket in a directory of its own; it is killed when dropped.
 #[derive(Debug)]
 pub struct Versitygw {
-    process: Child,
+    process: Daemon,
     address: SocketAddr,
     directory: TempDir,
     tls: bool,
@@ -45,7 +46,7 @@ impl Versitygw {
         );
         fs::create_dir_all(objects.join(Self::BUCKET))?;
         fs::create_dir_all(&iam)?;
-        let address = free_address()?;
+        let [address] = free_addresses()?;
         let mut command = Command::new(program);
         command.args([
             "--port",
@@ -65,22 +66,38 @@ impl Versitygw {
             fs::write(&key, &certificate.key)?;
             command.arg("--cert").arg(cert).arg("--key").arg(key);
         }
-        let log = fs::File::create(directory.path().join("log"))?;
-        command
-            .arg("posix")
-            .arg(&objects)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        let process = command.spawn().context("cannot start versitygw")?;
-        let mut server = Self {
+        command.arg("posix").arg(&objects);
+        let mut process = Daemon::start("versitygw", &mut command, &directory.path().join("log"))?;
+        process.wait(START, || match certificate {
+            Some(_) => listens(address),
+            None => status(address, "/").is_some(),
+        })?;
+        Ok(Self {
             process,
             address,
             directory,
             tls: certificate.is_some(),
-        };
-        server.wait()?;
-        Ok(server)
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets somebody in who has no right to anything yet.
+    pub fn add_user(&self, keys: &Keys) -> Result<()> {
+        let mut command = Command::new(find_versitygw()?);
+        command.args([
+            "admin",
+            "--allow-insecure",
+            "--endpoint-url",
+            &self.endpoint(),
+        ]);
+        command.args(["--access", Self::ACCESS_KEY, "--secret", Self::SECRET_KEY]);
+        command.args(["create-user", "--role", "user", "--access", &keys.access]);
+        run(command.args(["--secret", &keys.secret])).map(drop)
     }
 
     /// The URL to give as `endpoint`.
@@ -115,28 +132,6 @@ impl Versitygw {
             Self::BUCKET,
         )
     }
-
-    fn wait(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START;
-        loop {
-            if answers(self.address, self.tls) {
-                return Ok(());
-            }
-            let ended = self.process.try_wait()?;
-            if ended.is_some() || Instant::now() > deadline {
-                let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-                bail!("versitygw does not answer at {}:\n{log}", self.address);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Versitygw {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Finds the program: `VERSITYGW_BIN`, else where make puts it, else on PATH.
@@ -156,26 +151,4 @@ pub fn find_versitygw() -> Result<PathBuf> {
 fn is_program(path: &Path) -> bool {
     fs::metadata(path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-/// Whether somebody speaks there: any answer to HTTP, any accepted connection with TLS.
-fn answers(address: SocketAddr, tls: bool) -> bool {
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
-        return false;
-    };
-    if tls {
-        return true;
-    }
-    let asked = stream
-        .set_read_timeout(Some(Duration::from_secs(2)))
-        .is_ok()
-        && stream
-            .write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            .is_ok();
-    asked && stream.read(&mut [0; 12]).is_ok_and(|count| count > 0)
-}
-
-/// A port that was free a moment ago.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

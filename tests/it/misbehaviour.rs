@@ -1,0 +1,185 @@
+//! Every way in which a store may misbehave, walked through create, list, restore, verify and delete.
+//!
+//! Each ends well, or in words that name the cause: never in a wrong success, never in silence, and what a run leaves that
+//! ended by itself is what it meant to leave. The snapshots show what an operator is told.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod access;
+mod listing;
+mod parts;
+mod reading;
+mod resets;
+mod scene;
+mod uploads;
+
+use std::fmt::Write as _;
+
+use harness::s3::{Effect, Fault, Operation, Quirk};
+use regex::Regex;
+use scene::{Scene, Verb};
+
+const VERBS: [Verb; 5] = [
+    Verb::Create,
+    Verb::List,
+    Verb::Restore,
+    Verb::Verify,
+    Verb::Delete,
+];
+const MIB: usize = 1 << 20;
+
+/// A way to misbehave.
+struct Rule {
+    name: String,
+    /// What the store is.
+    quirks: Vec<Quirk>,
+    /// What goes wrong at a call; ordered anew for each verb.
+    faults: Vec<Fault>,
+    /// What the store makes it impossible to take away.
+    leaves: bool,
+}
+
+/// All kinds of calls that the verbs make.
+const ALL: [Operation; 9] = [
+    Operation::ListObjects,
+    Operation::GetObject,
+    Operation::HeadObject,
+    Operation::PutObject,
+    Operation::CreateUpload,
+    Operation::UploadPart,
+    Operation::CompleteUpload,
+    Operation::AbortUpload,
+    Operation::DeleteObjects,
+];
+
+fn quirk(name: &str, quirks: impl Into<Vec<Quirk>>) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        quirks: quirks.into(),
+        faults: Vec::new(),
+        leaves: false,
+    }
+}
+
+fn fault(name: &str, operation: Operation, effect: Effect) -> Rule {
+    fault_of(name, Fault::on(operation, effect))
+}
+
+fn fault_of(name: &str, fault: Fault) -> Rule {
+    quirk(name, []).and(fault)
+}
+
+/// A fault of the same kind at each of these calls.
+fn everywhere(
+    name: impl AsRef<str>,
+    calls: &[Operation],
+    fault: impl Fn(Operation) -> Fault,
+) -> Rule {
+    Rule {
+        faults: calls.iter().map(|call| fault(*call)).collect(),
+        ..quirk(name.as_ref(), [])
+    }
+}
+
+impl Rule {
+    fn and(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    fn quirks(self, quirks: impl Into<Vec<Quirk>>) -> Self {
+        Self {
+            quirks: quirks.into(),
+            ..self
+        }
+    }
+
+    fn leaving(self) -> Self {
+        Self {
+            leaves: true,
+            ..self
+        }
+    }
+
+    fn rule(&self, scene: &Scene) {
+        scene.server.clear_faults();
+        scene.server.become_of(self.quirks.clone());
+        for fault in &self.faults {
+            scene.server.order(fault.clone());
+        }
+    }
+}
+
+/// Walks rules through all verbs; the table tells what was not simply done.
+async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
+    let mut table = String::new();
+    let good = scene.fresh();
+    scene.act(Verb::Create, &good).await.unwrap();
+    for rule in rules {
+        eprintln!("{}", rule.name);
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        let mut id = scene.fresh();
+        for verb in VERBS {
+            rule.rule(scene);
+            let outcome = scene.act(verb, &id).await;
+            let litter = scene.litter();
+            scene.server.clear_faults();
+            if verb != Verb::List {
+                scene.server.become_of(Vec::new());
+            }
+            match outcome {
+                Ok(()) => done.push(format!("{verb:?}").to_lowercase()),
+                Err(told) => failed.push(format!("  {verb:?}: {}", plain(&told, id.as_str()))),
+            }
+            if !litter.is_empty() {
+                failed.push(format!("  {verb:?} leaves {}", litter.join(", ")));
+                if !rule.leaves {
+                    eprintln!("FLAW {}: {verb:?} leaves {litter:?}", rule.name);
+                }
+            }
+            match verb {
+                Verb::Create if outcome_is_good(&failed) => {
+                    let proof = scene.act(Verb::Verify, &id).await;
+                    assert_eq!(proof, Ok(()), "{}: what was made is no backup", rule.name);
+                }
+                Verb::Create => {
+                    let left = scene.objects(&id);
+                    assert!(left.is_empty() || rule.leaves, "{}: {left:?}", rule.name);
+                    id = scene.fresh();
+                    scene.act(Verb::Create, &id).await.unwrap();
+                }
+                Verb::Delete => {
+                    let left = scene.objects(&id);
+                    if !left.is_empty() {
+                        let again = scene.act(Verb::Delete, &id).await;
+                        assert_eq!(again, Ok(()), "{}: {left:?}", rule.name);
+                    }
+                }
+                Verb::List | Verb::Restore | Verb::Verify => (),
+            }
+        }
+        scene.tidy(&good);
+        writeln!(table, "{}: {}", rule.name, done.join(", ")).unwrap();
+        for line in failed {
+            writeln!(table, "{line}").unwrap();
+        }
+    }
+    table
+}
+
+/// Whether nothing was told against the first verb.
+fn outcome_is_good(failed: &[String]) -> bool {
+    !failed.iter().any(|line| line.starts_with("  Create:"))
+}
+
+/// A text without what differs from run to run.
+fn plain(text: &str, id: &str) -> String {
+    let text = text.replace(id, "<id>");
+    let text = Regex::new(r"127\.0\.0\.1:\d+")
+        .unwrap()
+        .replace_all(&text, "<store>");
+    let text = Regex::new(r"part \d+")
+        .unwrap()
+        .replace_all(&text, "part <n>");
+    text.into_owned()
+}
