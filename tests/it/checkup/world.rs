@@ -44,7 +44,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
 
     // Without a relation there is an answer, too.
     let none = act(&world, &["check-backup-storage"]);
-    assert_eq!(none["result"], "1 of 32 checks fails: relation");
+    assert_eq!(none["result"], "1 of 33 checks fails: relation");
     assert_eq!(none["checks"]["dns"], "not checked");
     assert!(
         page(&none).contains("-> run juju integrate synapse:backup s3-integrator"),
@@ -58,7 +58,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
     insta::assert_snapshot!(page(&well), @"");
     assert_eq!(well["result"], "correct");
     let rows: Value = serde_json::from_str(well["checks-json"].as_str().unwrap()).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 32);
+    assert_eq!(rows.as_array().unwrap().len(), 33);
     assert_eq!(rows[0]["name"], "relation");
 
     // Each finding is told as it comes.
@@ -79,7 +79,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
     };
     set("bucket=absent");
     let wrong = act(&world, &["check-backup-storage", "rate=false"]);
-    assert_eq!(wrong["result"], "1 of 32 checks fails: bucket");
+    assert_eq!(wrong["result"], "1 of 33 checks fails: bucket");
     assert!(
         page(&wrong).contains("-> juju config s3-integrator bucket="),
         "{}",
