@@ -14,6 +14,7 @@
 //! never reads the environment (a proxy is handed in), never stores or logs a key of the relation, and never calls an
 //! upload good which the store did not confirm.
 
+mod answer;
 mod attributes;
 mod authorities;
 mod bucket;

@@ -173,6 +173,18 @@ impl Catalogue {
     /// Deletes a backup: its manifest first, so that it stops being one before anything of it is gone.
     pub async fn delete(&self, id: &BackupId) -> Result<Deleted, CatalogueError> {
         let mut keys = self.keys(id).await?;
+        // A listing may be older than the backup, whose manifest names what belongs to it.
+        if !keys.contains(&Self::key(id, MANIFEST))
+            && let Ok(manifest) = self.manifest(id).await
+        {
+            let folder = Self::key(id, "");
+            let volumes = manifest.volumes.into_iter().map(|volume| volume.key);
+            let others = [MANIFEST, INVENTORY, RUN_LOG].map(|name| Self::key(id, name));
+            let named = volumes.chain(others);
+            keys.extend(named.filter(|key| key.starts_with(&folder)));
+            keys.sort();
+            keys.dedup();
+        }
         let flat = self.bucket.stat(id.as_str()).await;
         let flat = flat.map_err(store("list the backup"))?.is_some();
         if flat {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::catalogue::{INVENTORY, MANIFEST};
@@ -19,7 +20,7 @@ use super::format::{
 use super::{BackupId, Catalogue, FormatError, Manifest, Monitor, Phase, Scope, State};
 use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{Passphrase, SealError};
-use crate::s3::S3Error;
+use crate::s3::{Bucket, S3Error};
 use crate::{archive, pebble};
 
 /// What is to be read, by `tar` in the workload.
@@ -238,15 +239,38 @@ async fn upload_all(
     creation.catalogue.put_log(creation.id, log).await;
     let key = Catalogue::key(creation.id, MANIFEST);
     let bucket = creation.catalogue.bucket();
-    bucket
-        .put(&key, bytes.into())
-        .await
-        .map_err(|source| CreateError::Upload { key, source })?;
+    let kept = commit(bucket, &key, bytes.into()).await;
+    kept.map_err(|source| CreateError::Upload { key, source })?;
     Ok(Created {
         manifest,
         changed,
         retries: read.retries + retries,
     })
+}
+
+/// Writes the manifest, and reads it back: a store that answers well and keeps nothing, or something else, has no backup.
+async fn commit(bucket: &Bucket, key: &str, bytes: Bytes) -> Result<(), S3Error> {
+    bucket.put(key, bytes.clone()).await?;
+    let lost = |found| S3Error::SizeAltered {
+        key: key.to_owned(),
+        expected: bytes.len() as u64,
+        found,
+    };
+    let kept = match bucket.get(key).await {
+        Err(S3Error::NotFound { .. }) => return Err(lost(None)),
+        kept => kept?,
+    };
+    let size = kept.size();
+    match kept.collect(bytes.len()).await {
+        Err(S3Error::TooLarge { .. }) => Err(lost(size)),
+        Ok(kept) if kept.len() != bytes.len() => Err(lost(Some(kept.len() as u64))),
+        Ok(kept) if kept != bytes => Err(S3Error::PartAltered {
+            key: key.to_owned(),
+            part: 1,
+        }),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn manifest(

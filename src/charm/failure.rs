@@ -311,7 +311,7 @@ fn store_code(error: &S3Error) -> &'static str {
         S3Error::WrongRegion { .. } => "region-wrong",
         S3Error::Redirected { .. } => "store-elsewhere",
         S3Error::ClockSkew { .. } => "clock-skew",
-        S3Error::NotS3 { .. } => "not-s3",
+        S3Error::NotS3 { .. } | S3Error::Endless { .. } => "not-s3",
         S3Error::Replaced { .. } => "object-replaced",
         S3Error::NotFound { .. }
         | S3Error::Refused { .. }

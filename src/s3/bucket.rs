@@ -275,7 +275,7 @@ impl Bucket {
         error: &SdkError<E, HttpResponse>,
     ) -> S3Error
     where
-        E: ProvideErrorMetadata,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let explained = self.0.scene.explain(task, key, error);
         tracing::debug!(task, error = %explained, "store call failed");

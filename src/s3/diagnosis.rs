@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::CertificateError;
 
+use super::answer::Endless;
 use super::error::{Cause, S3Error, TlsReason};
 use super::learnt::Learnt;
 use super::params::{Params, shown};
@@ -55,7 +56,7 @@ impl Scene {
         error: &SdkError<E, HttpResponse>,
     ) -> S3Error
     where
-        E: ProvideErrorMetadata,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         match error {
             SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
@@ -64,17 +65,10 @@ impl Scene {
             },
             SdkError::TimeoutError(_) => self.timed_out(task),
             SdkError::ServiceError(_) => self.explain_answer(task, key, &Facts::of(error)),
-            SdkError::ResponseError(broken)
-                if (200..300).contains(&broken.raw().status().as_u16()) =>
-            {
-                let garbled = broken.raw().body().bytes().is_some();
-                if garbled {
-                    self.not_s3(task, 200)
-                } else {
-                    self.interrupted(task, "the answer ended too early")
-                }
+            SdkError::ResponseError(broken) if broken.raw().body().bytes().is_some() => {
+                self.not_s3(task, broken.raw().status().as_u16())
             }
-            SdkError::ResponseError(broken) => self.not_s3(task, broken.raw().status().as_u16()),
+            SdkError::ResponseError(_) => self.explain_broken(task, error.source()),
             SdkError::ConstructionFailure(_) => S3Error::Refused {
                 task: task.to_owned(),
                 status: 0,
@@ -82,6 +76,21 @@ impl Scene {
                 message: "the request could not be built from these parameters".to_owned(),
             },
             _ => self.interrupted(task, "an unknown failure"),
+        }
+    }
+
+    /// Tells why an answer could not be read to its end.
+    fn explain_broken(&self, task: &str, cause: Option<&(dyn Error + 'static)>) -> S3Error {
+        if let Some(Endless(limit)) = cause.and_then(find::<Endless>) {
+            return S3Error::Endless {
+                store: self.store.clone(),
+                task: task.to_owned(),
+                limit: *limit,
+            };
+        }
+        match cause.and_then(find::<Silence>) {
+            Some(_) => self.timed_out(task),
+            None => self.interrupted(task, "the answer ended too early"),
         }
     }
 

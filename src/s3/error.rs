@@ -122,6 +122,16 @@ pub enum S3Error {
         /// The HTTP status, 0 when there was none.
         status: u16,
     },
+    /// The store's answer went on and on.
+    #[error("{store} answered without an end to {task}: more than {limit} bytes")]
+    Endless {
+        /// The store's URL.
+        store: String,
+        /// What was tried.
+        task: String,
+        /// The most bytes that are read of such an answer.
+        limit: u64,
+    },
     /// The connection broke.
     #[error("connection to {store} broke while trying to {task}")]
     Interrupted {
@@ -239,7 +249,7 @@ impl S3Error {
             Self::ClockSkew { .. } => "set the clock of this machine's node, or the store's".into(),
             Self::NotFound { .. } => "list the backups and check the name".into(),
             Self::Refused { .. } => "see the store's message and its log".into(),
-            Self::NotS3 { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
+            Self::NotS3 { .. } | Self::Endless { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
             Self::Interrupted { .. } => "check the network and the store, then try again".into(),
             Self::Replaced { .. } => "find out who else writes to the bucket, list the backups, then try again".into(),
             Self::Truncated { .. } | Self::RangeAltered { .. } | Self::PartAltered { .. } | Self::SizeAltered { .. } => {

@@ -38,7 +38,7 @@ const CELLS: usize = Fetch::PIECE as usize / CELL + 1;
 /// All bytes come from one object: it is pinned to the tag that the store gave first, and [`S3Error::Replaced`] is told
 /// as soon as the store has another object under the key. A connection that breaks or stands still under a piece is no
 /// error: what is missing is asked for again from that byte, until [`Limits::part_attempts`](super::Limits) requests in
-/// a row have brought none. Dropping it ends its requests.
+/// a row have brought next to nothing. Dropping it ends its requests.
 ///
 /// A store that answers a range with the whole object, or that gives no strong tag, is read in one request; without a
 /// tag it is not asked again.

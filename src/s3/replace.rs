@@ -325,6 +325,7 @@ fn cannot_copy(error: &S3Error) -> bool {
         | S3Error::PartAltered { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }
+        | S3Error::Endless { .. }
         | S3Error::UploadFailed { .. } => false,
     }
 }

@@ -308,6 +308,7 @@ pub(super) fn is_doubtful(error: &S3Error) -> bool {
         S3Error::NotS3 { status, .. } => *status >= 500 || *status == 200,
         S3Error::TimedOut { .. }
         | S3Error::Interrupted { .. }
+        | S3Error::Endless { .. }
         | S3Error::Unreachable { .. }
         | S3Error::Dns { .. }
         | S3Error::Tls { .. } => true,

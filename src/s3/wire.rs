@@ -28,6 +28,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::answer;
 use super::pace::Pace;
 
 use super::proxy::Proxy;
@@ -65,7 +66,7 @@ pub(super) struct Unresolved {
 /// Nothing was sent or received for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing moved for {} s", .0.as_secs_f32())]
-pub(super) struct Silence(Duration);
+pub(super) struct Silence(pub(super) Duration);
 
 /// Makes the HTTP client of one bucket: one pool of connections for all of its calls.
 ///
@@ -141,7 +142,8 @@ impl HttpConnector for Watched {
                 turn: None,
             }),
         });
-        let (host, port) = place(request.uri());
+        let uri = request.uri().to_owned();
+        let (host, port) = place(&uri);
         let (way, direct) = self.way(&host, port);
         let (answer, silence, reached) = (way.call(request), self.silence, self.reached.clone());
         let connect = self.connect;
@@ -152,7 +154,7 @@ impl HttpConnector for Watched {
                 answer = answer => match answer {
                     Ok(answer) => {
                         reached.set();
-                        Ok(answer)
+                        Ok(answer::bounded(answer, &uri, silence))
                     }
                     Err(error) if direct => Err(self_signed::told(error, &host, port, connect).await),
                     Err(error) => Err(error),

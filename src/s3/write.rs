@@ -4,6 +4,7 @@ use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
+use futures_util::future;
 
 use super::bucket::{Bucket, unbuilt, unquoted};
 use super::checksum::{Md5Instead, Sum};
@@ -13,6 +14,8 @@ use super::parts::Digests;
 
 /// The most keys that a store takes in one deletion.
 const DELETED_AT_ONCE: usize = 1000;
+/// Deletions on their way at a time, where a store takes them one by one only.
+const AT_A_TIME: usize = 8;
 
 /// What came of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +34,13 @@ pub struct Undeleted {
     pub key: String,
     /// The store's error code.
     pub code: String,
+}
+
+impl Deletion {
+    fn add(&mut self, asked: usize, failed: Vec<Undeleted>) {
+        self.deleted += asked.saturating_sub(failed.len());
+        self.failed.extend(failed);
+    }
 }
 
 /// Keeps the SDK from adding a checksum of its own choice.
@@ -119,10 +129,17 @@ impl Bucket {
 
     /// Deletes objects, up to a thousand a request; a missing one counts as deleted.
     ///
-    /// A failed request ends it with an error; objects that the store keeps are told one by one.
+    /// A failed request ends it with an error; objects that the store keeps are told one by one. A store that knows no
+    /// deletion of several is asked for each.
     pub async fn delete<K: AsRef<str>>(&self, keys: &[K]) -> Result<Deletion, S3Error> {
         let mut outcome = Deletion::default();
+        let mut singly = false;
         for batch in keys.chunks(DELETED_AT_ONCE) {
+            if singly {
+                let failed = self.delete_singly(batch).await?;
+                outcome.add(batch.len(), failed);
+                continue;
+            }
             let mut search = self.search();
             let failed = loop {
                 match self.delete_batch(batch, search.sum).await {
@@ -130,13 +147,56 @@ impl Bucket {
                         search.taken();
                         break failed;
                     }
-                    Err(error) => search.refused_clearly(error)?,
+                    Err(error) => match search.refused_clearly(error) {
+                        Ok(()) => (),
+                        Err(error) if knows_no_batch(&error) => {
+                            tracing::debug!(%error, "the store deletes objects one by one");
+                            singly = true;
+                            break self.delete_singly(batch).await?;
+                        }
+                        Err(error) => return Err(error),
+                    },
                 }
             };
-            outcome.deleted += batch.len().saturating_sub(failed.len());
-            outcome.failed.extend(failed);
+            outcome.add(batch.len(), failed);
         }
         Ok(outcome)
+    }
+
+    async fn delete_singly<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Undeleted>, S3Error> {
+        let mut kept = Vec::new();
+        for some in keys.chunks(AT_A_TIME) {
+            let mut deletions = Vec::with_capacity(some.len());
+            for key in some {
+                deletions.push(self.delete_one(key.as_ref().to_owned()));
+            }
+            kept.extend(future::try_join_all(deletions).await?.into_iter().flatten());
+        }
+        Ok(kept)
+    }
+
+    /// Deletes one object; tells when the store keeps just this one.
+    async fn delete_one(&self, key: String) -> Result<Option<Undeleted>, S3Error> {
+        let task = format!("delete {key}");
+        let call = self
+            .client()
+            .delete_object()
+            .bucket(self.name())
+            .key(self.full(&key));
+        let sent = call
+            .customize()
+            .config_override(self.manner(Manner::Control, &task))
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(None) };
+        match self.explain(&task, Some(&key), &error) {
+            S3Error::NotFound { .. } => Ok(None),
+            S3Error::AccessDenied { .. } => Ok(Some(Undeleted {
+                key,
+                code: "AccessDenied".to_owned(),
+            })),
+            other => Err(other),
+        }
     }
 
     async fn delete_batch<K: AsRef<str>>(
@@ -187,4 +247,18 @@ impl Bucket {
             })
             .collect())
     }
+}
+
+/// Whether a store has refused to delete several objects at a time because it does not know how to.
+fn knows_no_batch(error: &S3Error) -> bool {
+    matches!(
+        error,
+        S3Error::Refused {
+            status: 405 | 501,
+            ..
+        } | S3Error::NotS3 {
+            status: 405 | 501,
+            ..
+        }
+    )
 }

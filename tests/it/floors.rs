@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod documents;
+mod messages;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -101,9 +101,7 @@ impl Rule {
         }
     }
 
-    fn rule(&self, scene: &Scene) {
-        scene.server.clear_faults();
-        scene.server.become_of(self.quirks.clone());
+    fn order(&self, scene: &Scene) {
         for fault in &self.faults {
             scene.server.order(fault.clone());
         }
@@ -119,14 +117,12 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
         eprintln!("{}", rule.name);
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         let mut id = scene.fresh();
+        scene.server.become_of(rule.quirks.clone());
         for verb in VERBS {
-            rule.rule(scene);
+            rule.order(scene);
             let outcome = scene.act(verb, &id).await;
             let litter = scene.litter();
             scene.server.clear_faults();
-            if verb != Verb::List {
-                scene.server.become_of(Vec::new());
-            }
             match outcome {
                 Ok(()) => done.push(format!("{verb:?}").to_lowercase()),
                 Err(told) => failed.push(format!("  {verb:?}: {}", plain(&told, id.as_str()))),
@@ -146,11 +142,14 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
                     let left = scene.objects(&id);
                     assert!(left.is_empty() || rule.leaves, "{}: {left:?}", rule.name);
                     id = scene.fresh();
+                    scene.server.become_of(Vec::new());
                     scene.act(Verb::Create, &id).await.unwrap();
+                    scene.server.become_of(rule.quirks.clone());
                 }
                 Verb::Delete => {
                     let left = scene.objects(&id);
                     if !left.is_empty() {
+                        scene.server.become_of(Vec::new());
                         let again = scene.act(Verb::Delete, &id).await;
                         assert_eq!(again, Ok(()), "{}: {left:?}", rule.name);
                     }
@@ -158,6 +157,7 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
                 Verb::List | Verb::Restore | Verb::Verify => (),
             }
         }
+        scene.server.become_of(Vec::new());
         scene.tidy(&good);
         writeln!(table, "{}: {}", rule.name, done.join(", ")).unwrap();
         for line in failed {

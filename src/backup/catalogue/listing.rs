@@ -85,7 +85,30 @@ impl Catalogue {
             Some(judged) if !judged.listed.standing.is_doubtful() => Ok(Some(judged)),
             Some(_) | None => {
                 let again = self.sight(id).await?;
-                self.judge(id, again, sights, at_work).await
+                let shown = again.manifest;
+                let judged = self.judge(id, again.clone(), sights, at_work).await?;
+                if judged.is_some() || !shown {
+                    return Ok(judged);
+                }
+                // It was listed twice and could not be read in between: nobody has deleted it.
+                let unread = Reading {
+                    manifest: Some(Err("its manifest is listed and cannot be read".to_owned())),
+                    failure: None,
+                };
+                let size_of = |key: &str| sights.size_of((id, &again), key);
+                let standing = Standing::of(id, &again, &unread, at_work, size_of);
+                Ok(standing.map(|standing| Judged {
+                    listed: Listed {
+                        id: id.clone(),
+                        standing,
+                        last: again.last,
+                        size: again.size,
+                        proven: None,
+                    },
+                    sight: again.clone(),
+                    reading: unread,
+                    proofs: Vec::new(),
+                }))
             }
         }
     }

@@ -129,7 +129,7 @@ impl Bench {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
     }
 
-    pub(super) fn explain<E: ProvideErrorMetadata>(
+    pub(super) fn explain<E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         task: &str,
         key: Option<&str>,

@@ -140,7 +140,7 @@ async fn storage_class(checkup: &Checkup, bench: &mut Bench, report: &mut Report
 }
 
 /// Tells a setting that was not told. `none` is what there is when the store has no such setting.
-fn untold<E: ProvideErrorMetadata>(
+fn untold<E: ProvideErrorMetadata + std::error::Error + 'static>(
     name: &'static str,
     action: &'static str,
     (error, none): (&SdkError<E, HttpResponse>, &str),
@@ -158,7 +158,10 @@ fn untold<E: ProvideErrorMetadata>(
     }
 }
 
-fn reason<E: ProvideErrorMetadata>(bench: &Bench, error: &SdkError<E, HttpResponse>) -> Untold {
+fn reason<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    bench: &Bench,
+    error: &SdkError<E, HttpResponse>,
+) -> Untold {
     match bench.explain("ask how the bucket is set", None, error) {
         S3Error::AccessDenied { .. } => Untold::Denied,
         S3Error::Refused {

@@ -10,6 +10,10 @@ use super::cells::{CELL, Cells};
 use super::source::{Body, Source};
 use crate::s3::error::S3Error;
 
+/// As much as this has to come before a connection that breaks again counts as another one: a store that gives a few
+/// bytes at a time would be asked for ever.
+const STEP: u64 = 64 << 10;
+
 /// A piece, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -57,9 +61,8 @@ impl Piece {
 
     async fn read_again(&mut self, mut body: Option<Body>) -> Result<(), S3Error> {
         let limits = *self.source.bucket.limits();
-        let mut fruitless = 0;
+        let (mut fruitless, mut from) = (0, self.span.start);
         loop {
-            let from = self.span.start;
             // That request has retries of its own. What it fails of after them does not pass.
             let opened = match body.take() {
                 Some(body) => body,
@@ -70,11 +73,13 @@ impl Piece {
                 Err(Broken::Lasting(error)) => return Err(error),
                 Err(Broken::Passing(error)) => error,
             };
-            fruitless = if self.span.start > from {
-                0
-            } else {
-                fruitless + 1
+            fruitless = match self.span.start >= from + STEP {
+                true => 0,
+                false => fruitless + 1,
             };
+            if fruitless == 0 {
+                from = self.span.start;
+            }
             let retries = self.source.bucket.shared().retries.clone();
             if fruitless >= limits.part_attempts
                 || !self.source.is_pinned()

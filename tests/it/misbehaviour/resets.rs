@@ -20,7 +20,10 @@ fn once() -> Vec<Rule> {
         first("each call: 500 once", Effect::refuse(500, "InternalError")),
         first("each call: reset once", Effect::Drop),
         first("each call: answer lost once", Effect::Lose),
-        first("each call: silent once", Effect::Stall),
+        // The first question of all has to be answered within three seconds, or the setting counts as wrong.
+        everywhere("each call but a listing: silent once", &ALL[1..], |on| {
+            Fault::on(on, Effect::Stall)
+        }),
         first(
             "each call: a bad gateway once",
             Effect::Answer {

@@ -68,6 +68,7 @@ fn limits() -> Limits {
         complete: Duration::from_secs(2),
         first_pause: Duration::from_millis(2),
         longest_pause: Duration::from_millis(10),
+        fruitless: Duration::from_secs(2),
         ..Limits::default()
     }
 }
@@ -155,6 +156,7 @@ impl Scene {
             }
         };
         let ended = tokio::time::timeout(PATIENCE, work).await;
+        let _ = fs::remove_file(self.data().join(LATER));
         let outcome = ended.unwrap_or_else(|_| Err(format!("HANGS for {PATIENCE:?}")));
         eprintln!("    {verb:?} {:?}: {outcome:?}", begun.elapsed());
         outcome
@@ -171,13 +173,17 @@ impl Scene {
         let holder = Holder {
             unit: "synapse/0".to_owned(),
             model: "a-model".to_owned(),
-            model_name: String::new(),
+            model_name: "model".to_owned(),
         };
         let random = |bytes: &mut [u8]| {
             bytes.fill(7);
             Ok(())
         };
-        let taken = Lease::take(&catalogue, holder, task, Terms::default(), random, now).await;
+        let terms = Terms {
+            settles: Duration::from_millis(200),
+            ..Terms::default()
+        };
+        let taken = Lease::take(&catalogue, holder, task, terms, random, now).await;
         let mut lease = taken.map_err(|error| told(&error))?;
         let outcome = lease.while_held(work(&catalogue)).await;
         lease.release().await;
@@ -270,11 +276,11 @@ impl Scene {
             Ok(()) => &self.saved,
             Err(_) => &before,
         };
+
         assert!(
             content(&self.data()) == *wanted,
             "{outcome:?} and other data"
         );
-        let _ = fs::remove_file(self.data().join(LATER));
         outcome
     }
 
