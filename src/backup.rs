@@ -34,6 +34,8 @@ mod store_facts;
 mod swap;
 mod sweep;
 mod tidy;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};

@@ -32,6 +32,8 @@ use crate::s3::{Bucket, S3Error};
 pub use examine::Examined;
 pub use failed::FailedRun;
 pub use listing::Listed;
+#[cfg(any(test, fuzzing))]
+pub(in crate::backup) use sight::is_ours;
 pub(super) use sight::{Part, parse, volume_number};
 pub use standing::Standing;
 

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::failure::{self, Failure};
 use super::lease::owning;
-use super::{Charm, PRIVATE, now, observe, report, store, volume};
+use super::{Charm, PRIVATE, bucket_relation, now, observe, report, store, volume};
 use crate::backup::{Catalogue, Claim, Swept};
 use crate::juju::Event;
 
@@ -72,7 +72,7 @@ async fn sweep_if_due(charm: &Charm) -> Result<(), Failure> {
     {
         return Ok(());
     }
-    let relation = observe::backup_relation(charm).await;
+    let relation = bucket_relation::backup_relation(charm).await;
     let relation = relation.map_err(|error| sorted(&error))?;
     let catalogue = store::catalogue(charm, &relation).await?;
     store::probe(charm, &catalogue).await?;
