@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::{Parameters, Results, led, seconds};
+use crate::charm::bucket_relation::{self, BackupRelation};
 use crate::charm::failure::{self, Failure, Kind};
-use crate::charm::observe::{self, BackupRelation};
 use crate::charm::store;
 use crate::charm::{Charm, now, transfer};
 use crate::juju::Status;
@@ -32,7 +32,9 @@ pub(super) async fn check(charm: &Charm, parameters: &Parameters) -> Result<Resu
     let size = size(parameters.text("size"))?;
     let moved = parameters.flag("rate").then_some(size);
     let provider = Provider::find(charm).await.map_err(led(LEAD))?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let mut checks = Vec::with_capacity(ITEMS.len() + 1);
     let ready = ready(charm, &relation, moved).await;
     let (first, checkup) = match ready {

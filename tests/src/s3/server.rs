@@ -11,7 +11,7 @@ use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::answers;
 use super::certificates::Certificate;
 use super::faults::{Fault, Faults};
+use super::keys::Keys;
 use super::quirks::{Quirk, Quirks};
 use super::requests::Operation;
 use super::shelf::Shelf;
@@ -75,6 +76,7 @@ pub struct Server {
     quirks: Quirks,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    keys: Keys,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -103,16 +105,19 @@ impl Server {
             uploads: uploads.clone(),
             quirks: quirks.clone(),
         });
-        builder.set_auth(SimpleAuth::from_single(
-            options.access_key.as_str(),
-            options.secret_key.as_str(),
-        ));
+        let keys = Keys::new(&options.access_key, &options.secret_key);
+        builder.set_auth(keys.clone());
+        // How late it is is for the quirks to say.
+        let mut timeless = S3Config::default();
+        timeless.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(timeless))));
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
             shelf: shelf.clone(),
             uploads: uploads.clone(),
             quirks: quirks.clone(),
+            secret: options.secret_key.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -148,6 +153,7 @@ impl Server {
             quirks,
             stop: Some(stop),
             thread: Some(thread),
+            keys,
             _temporary: temporary,
         })
     }
@@ -185,6 +191,11 @@ impl Server {
             ..
         } = &self.options;
         super::relation_data(&self.endpoint(), access_key, secret_key, bucket)
+    }
+
+    /// Takes these keys from now on, and no others.
+    pub fn rotate_keys(&self, access_key: &str, secret_key: &str) {
+        self.keys.become_of(access_key, secret_key);
     }
 
     /// Orders a fault.
@@ -265,6 +276,7 @@ pub(super) struct Site {
     pub(super) shelf: Arc<Shelf>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) quirks: Quirks,
+    pub(super) secret: String,
     tls: Option<TlsAcceptor>,
 }
 
