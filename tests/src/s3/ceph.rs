@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::daemon::{Daemon, free_addresses, run, status};
+use super::daemon::{Daemon, free_addresses, listens, run, status};
 use super::running::{Keys, Running};
 use crate::deadline::{Deadline, Look};
 use crate::parts;
@@ -41,7 +41,8 @@ pub(super) fn start() -> Result<Running> {
     let log = |name: &str| directory.path().join(format!("{name}.out"));
 
     let mut mon = cluster.command("ceph-mon")?;
-    let mon = Daemon::start("ceph-mon", mon.args(["-f", "-i", "a"]), &log("mon"))?;
+    let mut mon = Daemon::start("ceph-mon", mon.args(["-f", "-i", "a"]), &log("mon"))?;
+    mon.wait(START, || listens(monitor))?;
     let told = cluster.command("ceph")?;
     run({ told }.args(["--connect-timeout", "60", "osd", "new", &osd_id, "0"]))?;
     let made = cluster.command("ceph-osd")?;
@@ -152,6 +153,8 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon max pg per osd = 1000
+mon data avail warn = 0
+mon data avail crit = 0
 osd objectstore = memstore
 memstore device bytes = 4294967296
 run dir = {directory}
