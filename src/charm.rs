@@ -6,6 +6,7 @@
 
 mod actions;
 mod apply;
+mod bucket_relation;
 mod database;
 mod decide;
 mod failure;
@@ -22,6 +23,7 @@ mod selection;
 mod standing;
 mod store;
 mod swaps;
+mod sweep;
 mod transfer;
 mod volume;
 
@@ -177,7 +179,9 @@ impl Charm {
             | Event::PebbleCheckRecovered { .. }
             | Event::Secret(_) => {
                 self.end_open_swap().await?;
-                self.reconcile().await
+                self.reconcile().await?;
+                sweep::daily(self).await;
+                Ok(())
             }
         }
     }
@@ -189,6 +193,12 @@ impl Charm {
         swaps::expire(self, &seen, &mut standing);
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
+        }
+        for notice in store::notices(self) {
+            match self.context.event {
+                Event::UpdateStatus => debug!("{notice}"),
+                _ => info!("{notice}"),
+            }
         }
         let status = standing::status(&self.context.unit, &seen.options, hindrance, &standing);
         self.tools.status_set(&status).await?;

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod conditional;
+mod addresses;
 mod contract;
+mod corrections;
 mod faults;
 mod fetch;
 mod liar;

@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::answers;
 use super::certificates::Certificate;
 use super::faults::{Fault, Faults};
+use super::keys::Keys;
 use super::quirks::{Quirk, Quirks};
 use super::requests::Operation;
 use super::shelf::Shelf;
@@ -75,6 +77,7 @@ pub struct Server {
     quirks: Quirks,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    keys: Keys,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -103,16 +106,19 @@ impl Server {
             uploads: uploads.clone(),
             quirks: quirks.clone(),
         });
-        builder.set_auth(SimpleAuth::from_single(
-            options.access_key.as_str(),
-            options.secret_key.as_str(),
-        ));
+        let keys = Keys::new(&options.access_key, &options.secret_key);
+        builder.set_auth(keys.clone());
+        // How late it is is for the quirks to say.
+        let mut timeless = S3Config::default();
+        timeless.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(timeless))));
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
             shelf: shelf.clone(),
             uploads: uploads.clone(),
             quirks: quirks.clone(),
+            secret: options.secret_key.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -148,6 +154,7 @@ impl Server {
             quirks,
             stop: Some(stop),
             thread: Some(thread),
+            keys,
             _temporary: temporary,
         })
     }
@@ -185,6 +192,11 @@ impl Server {
             ..
         } = &self.options;
         super::relation_data(&self.endpoint(), access_key, secret_key, bucket)
+    }
+
+    /// Takes these keys from now on, and no others.
+    pub fn rotate_keys(&self, access_key: &str, secret_key: &str) {
+        self.keys.become_of(access_key, secret_key);
     }
 
     /// Orders a fault.
@@ -241,6 +253,24 @@ impl Server {
         self.uploads.forget_all();
     }
 
+    /// Makes all uploads that are under way and all objects older, but those whose keys end in `kept`.
+    pub fn age(&self, by: Duration, kept: &str) -> Result<()> {
+        self.uploads.age(by);
+        let mut folders = vec![self.directory.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if kept.is_empty() || !path.ends_with(kept) {
+                    let file = std::fs::File::options().write(true).open(&path)?;
+                    file.set_modified(file.metadata()?.modified()? - by)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How many uploads are under way.
     #[must_use]
     pub fn open_uploads(&self) -> usize {
@@ -265,6 +295,7 @@ pub(super) struct Site {
     pub(super) shelf: Arc<Shelf>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) quirks: Quirks,
+    pub(super) secret: String,
     tls: Option<TlsAcceptor>,
 }
 
