@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-mod conditional;
 mod addresses;
+mod conditional;
 mod contract;
 mod corrections;
 mod faults;
