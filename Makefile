@@ -11,6 +11,11 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 MUSL := x86_64-unknown-linux-musl
 PARTS := $(CURDIR)/target/parts
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+# Fuzzing needs a nightly Rust; this one is known to work.
+NIGHTLY := nightly-2026-10-29
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := relation answer manifest inventory document key
 
 # ring holds some C. It calls nothing of a C library that musl lacks, so where musl-gcc (Debian: musl-tools) is missing
 # the ordinary gcc compiles it too; what comes out is checked to be static when it is packed.
@@ -38,6 +43,12 @@ shell: charm parts-demo programs ## Open a shell in such a model, with `juju` on
 .PHONY: test
 test: charm parts ## Run the whole suite
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+.PHONY: contract
+contract: charm parts-contract programs ## Ask six S3 servers the same questions, with and without TLS, and one that lies; write docs/reference/stores.md
+	rm -rf target/contract
+	$(CARGO) test --locked --package synapse-operator-tests --test it --no-fail-fast -- --ignored s3::contract::contract_all s3::liar
+	$(CARGO) test --locked --package synapse-operator-tests --test it -- --ignored --exact s3::contract::the_table_of_stores_is_written
 
 .PHONY: check
 check: rust ## Check format, lints, floors, dependencies and documentation
@@ -70,6 +81,21 @@ bench: charm parts programs ## Measure: a hook with nothing to do, create, verif
 soak: charm parts programs ## Strike a restore at every moment there is, then at moments by chance (SOAK_MINUTES=10 SOAK_SEED=)
 	target/debug/soak
 
+# Finds what it finds in target/fuzz, never in the seeds that are kept.
+.PHONY: fuzz
+fuzz: $(PARTS)/bin/cargo-fuzz ## Feed what others write with bytes of all kinds, for FUZZ_SECONDS=60 in all
+	@rustup run $(NIGHTLY) rustc --version > /dev/null 2>&1 \
+	    || rustup toolchain install $(NIGHTLY) --profile minimal > /dev/null 2>&1 \
+	    || { echo 'make: fuzzing needs the Rust toolchain $(NIGHTLY), and rustup cannot install it' >&2; exit 1; }
+	mkdir -p target/fuzz/found $(FUZZ_TARGETS:%=target/fuzz/corpus/%)
+	export PATH="$(PARTS)/bin:$$PATH" CARGO_TARGET_DIR=$(CURDIR)/target/fuzz; cd tests/fuzz; \
+	cargo +$(NIGHTLY) fuzz build --fuzz-dir .; \
+	for target in $(FUZZ_TARGETS); do \
+	    cargo +$(NIGHTLY) fuzz run --fuzz-dir . $$target $(CURDIR)/target/fuzz/corpus/$$target corpus/$$target -- \
+	        -artifact_prefix=$(CURDIR)/target/fuzz/found/$$target- -max_len=65536 -rss_limit_mb=1024 -timeout=10 \
+	        -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) )); \
+	done
+
 .PHONY: fmt
 fmt: rust ## Format all sources
 	$(CARGO) fmt --all
@@ -95,3 +121,6 @@ rust:
 # Built without optimisation: installing takes a third of the time, and a check of our tree 2 s.
 $(PARTS)/bin/cargo-deny: | rust
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(PARTS)
+
+$(PARTS)/bin/cargo-fuzz: | rust
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --debug --root $(PARTS)

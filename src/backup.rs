@@ -32,6 +32,8 @@ mod scope;
 mod stage;
 mod swap;
 mod tidy;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 mod verify;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};

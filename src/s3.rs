@@ -38,6 +38,7 @@ mod pace;
 mod params;
 mod parts;
 mod proxy;
+mod redact;
 mod region;
 mod replace;
 mod retries;
@@ -45,6 +46,8 @@ mod self_signed;
 mod shared;
 mod target;
 mod trust;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 mod upload;
 mod uploads;
 mod wire;

@@ -30,6 +30,8 @@ use crate::s3::{Bucket, S3Error};
 pub use examine::Examined;
 pub use failed::FailedRun;
 pub use listing::Listed;
+#[cfg(any(test, fuzzing))]
+pub(in crate::backup) use sight::is_ours;
 pub use standing::Standing;
 
 /// Name of the commit marker below a backup's prefix.

@@ -369,3 +369,11 @@ fn denied(error: LeaseError) -> LeaseError {
         other => other,
     }
 }
+
+/// Reads any bytes as a lease.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_any(bytes: &[u8], now: Timestamp) {
+    if let Ok(document) = serde_json::from_slice::<Document>(bytes) {
+        let _ = (document.at_work(now), document.renewed(now, Duration::MAX));
+    }
+}

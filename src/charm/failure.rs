@@ -319,6 +319,7 @@ fn store_code(error: &S3Error) -> &'static str {
         | S3Error::Truncated { .. }
         | S3Error::RangeAltered { .. }
         | S3Error::PartAltered { .. }
+        | S3Error::Untagged { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }
         | S3Error::UploadFailed { .. } => "store-failed",

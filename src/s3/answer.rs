@@ -3,7 +3,8 @@
 //! An object's own bytes are read piece by piece by whoever asked for them. All else (listings, confirmations, errors) the
 //! SDK takes into memory before anybody looks at it, with no other limit than the time of the whole call, which is an hour
 //! where data is on its way. A store that never ends an error would be listened to for that hour, and one that sends it
-//! quickly would fill the memory.
+//! quickly would fill the memory. And the SDK takes a document that breaks off for a whole one: a listing of which the half is
+//! missing would look like a shorter listing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -29,6 +30,11 @@ const OBJECT: &str = "x-id=GetObject";
 #[error("more than {0} bytes came")]
 pub(super) struct Endless(pub(super) u64);
 
+/// The document of an answer breaks off.
+#[derive(Debug, thiserror::Error)]
+#[error("the document breaks off")]
+struct Torn;
+
 /// The same answer with a body that ends: after so many bytes, and in this time. An object is left as it is.
 pub(super) fn bounded(answer: HttpResponse, uri: &str, time: Duration) -> HttpResponse {
     let good = answer.status().is_success();
@@ -39,6 +45,7 @@ pub(super) fn bounded(answer: HttpResponse, uri: &str, time: Duration) -> HttpRe
     answer.map(|inner| {
         SdkBody::from_body_1_x(Bounded {
             inner,
+            document: good.then(Document::default),
             left: most,
             most,
             time,
@@ -49,6 +56,8 @@ pub(super) fn bounded(answer: HttpResponse, uri: &str, time: Duration) -> HttpRe
 
 struct Bounded {
     inner: SdkBody,
+    /// What of the body is looked at, unless it is a refusal, which counts whether it is whole or not.
+    document: Option<Document>,
     left: u64,
     most: u64,
     time: Duration,
@@ -67,10 +76,20 @@ impl Body for Bounded {
             return Poll::Ready(Some(Err(Silence(self.time).into())));
         }
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        let length = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(_)) | None => 0,
+        let data = match &frame {
+            Some(Ok(frame)) => frame.data_ref(),
+            Some(Err(_)) => None,
+            None => match self.document.take() {
+                Some(document) if !document.is_whole() => {
+                    return Poll::Ready(Some(Err(Torn.into())));
+                }
+                Some(_) | None => None,
+            },
         };
+        if let (Some(document), Some(data)) = (&mut self.document, data) {
+            document.pass(data);
+        }
+        let length = data.map_or(0, Bytes::len) as u64;
         Poll::Ready(match self.left.checked_sub(length) {
             Some(left) => {
                 self.left = left;
@@ -81,13 +100,117 @@ impl Body for Bounded {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.document.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.inner.content_length() {
             Some(left) => SizeHint::with_exact(left),
             None => SizeHint::default(),
+        }
+    }
+}
+
+/// Both ends of a document as it passes.
+#[derive(Debug, Default)]
+struct Document {
+    begin: Vec<u8>,
+    end: Vec<u8>,
+}
+
+impl Document {
+    /// As much is looked at of the beginning, and of the end.
+    const ENDS: usize = 512;
+
+    fn pass(&mut self, data: &[u8]) {
+        let data = match self.begin.is_empty() {
+            // Stores send blanks while they put parts together.
+            true => data.trim_ascii_start(),
+            false => data,
+        };
+        let room = Self::ENDS - self.begin.len();
+        self.begin.extend_from_slice(&data[..data.len().min(room)]);
+        self.end
+            .extend_from_slice(&data[data.len().saturating_sub(Self::ENDS)..]);
+        let surplus = self.end.len().saturating_sub(Self::ENDS);
+        self.end.drain(..surplus);
+    }
+
+    /// Whether the element that it begins with is closed at its end. What is no XML is for others to judge.
+    fn is_whole(&self) -> bool {
+        let begin = String::from_utf8_lossy(&self.begin);
+        let mut rest = begin.trim_start_matches('\u{feff}');
+        while rest.starts_with("<?") || rest.starts_with("<!--") {
+            let Some((_, behind)) = rest.split_once('>') else {
+                return false;
+            };
+            rest = behind.trim_start();
+        }
+        let Some(root) = rest.strip_prefix('<') else {
+            return true;
+        };
+        let name: String = root
+            .chars()
+            .take_while(|c| !c.is_whitespace() && !"/>".contains(*c))
+            .collect();
+        let end = String::from_utf8_lossy(&self.end);
+        let end = end.trim_end();
+        let empty = root
+            .split_once('>')
+            .is_some_and(|(element, behind)| element.ends_with('/') && behind.trim().is_empty());
+        empty || end.ends_with(&format!("</{name}>"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn whole(pieces: &[&str]) -> bool {
+        let mut document = Document::default();
+        pieces
+            .iter()
+            .for_each(|piece| document.pass(piece.as_bytes()));
+        document.is_whole()
+    }
+
+    #[test]
+    fn document_is_whole_when_its_first_element_is_closed_at_its_end() {
+        let long = "<Key>k</Key>".repeat(1000);
+        for good in [
+            "",
+            "  \n",
+            "no XML at all",
+            "<R/>",
+            "<?xml version=\"1.0\"?>\n<R xmlns=\"x\"/>",
+            "   <R a=\"b\">x</R>\n",
+            &format!("<!-- c --><R>{long}</R>"),
+        ] {
+            assert!(whole(&[good]), "{good}");
+        }
+        for torn in [
+            "<",
+            "<R",
+            "<R>",
+            "<R>x</",
+            "<?xml version",
+            "<R><R/>",
+            &format!("<R>{long}"),
+        ] {
+            assert!(!whole(&[torn]), "{torn}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_beginning_of_a_document_is_a_whole_one(keys in prop::collection::vec("[a-z/&;]{0,30}", 0..50), cut in any::<prop::sample::Index>()) {
+            let body: String = keys.iter().map(|key| format!("<Key>{key}</Key>")).collect();
+            let text = format!("<?xml version=\"1.0\"?><ListBucketResult>{body}</ListBucketResult>");
+            let at = 1 + cut.index(text.len() - 1);
+            prop_assert!(whole(&[&text[..at], &text[at..]]));
+            prop_assert!(!whole(&[&text[..at]]), "{}", &text[..at]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The SDK's client and its settings: nothing in it comes from the environment.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -19,7 +19,7 @@ use super::limits::Limits;
 use super::params::{Params, UriStyle};
 use super::proxy::Proxy;
 use super::region::Compass;
-use super::retries::{self, Attempts};
+use super::retries::{self, Attempts, Call};
 use super::shared::Shared;
 use super::trust;
 use super::wire::{self, Reached};
@@ -120,7 +120,7 @@ impl Manner {
             .with_max_attempts(attempts)
             .with_initial_backoff(limits.first_pause)
             .with_max_backoff(retries::LONGEST_ASKED);
-        let attempts = Attempts {
+        let attempts = Attempts::of(Call {
             retries: shared.retries.clone(),
             limits: *limits,
             task: task.to_owned(),
@@ -128,11 +128,12 @@ impl Manner {
             hurried: matches!(self, Self::Head),
             bounded: !matches!(self, Self::Head | Self::Control),
             fruit: matches!(self, Self::Data | Self::Part(_) | Self::Complete),
-            made: AtomicU32::new(0),
-        };
+            state: Mutex::default(),
+        });
         Config::builder()
             .timeout_config(timeouts.build())
             .retry_config(retries)
+            .interceptor(attempts.clone())
             .retry_classifier(attempts)
     }
 }

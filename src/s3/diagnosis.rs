@@ -20,6 +20,8 @@ use super::self_signed::SelfSigned;
 use super::wire::{Silence, Unresolved};
 
 const LONGEST_MESSAGE: usize = 300;
+/// As much of a foreign text is looked through: much more than is shown, because what is withheld makes it shorter.
+const LONGEST_READ: usize = 32 << 10;
 
 /// What is needed to tell an error in the operator's words.
 #[derive(Debug)]
@@ -161,13 +163,15 @@ impl Scene {
             }
             (Some("SignatureDoesNotMatch"), _) => S3Error::SignatureMismatch { store },
             (Some("RequestTimeTooSkewed"), _) => S3Error::ClockSkew { store },
-            (Some("AuthorizationHeaderMalformed"), _) if named.is_none() => {
+            (Some("AuthorizationHeaderMalformed"), _)
+                if named.is_none() && !facts.message.contains("region") =>
+            {
                 self.refused(task, facts)
             }
             (None, 301 | 302 | 303 | 307 | 308)
                 if named.is_none() && facts.elsewhere().is_some() =>
             {
-                let location = facts.elsewhere().unwrap_or_default();
+                let location = self.cleared(&facts.elsewhere().unwrap_or_default());
                 S3Error::Redirected { store, location }
             }
             (
@@ -190,7 +194,8 @@ impl Scene {
             (None, 404) if key.is_some() && facts.body.is_empty() => {
                 missing(key.unwrap_or_default())
             }
-            (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _)
+            (Some("Unauthorized"), 401)
+            | (Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden"), _)
             | (None, 401 | 403) => S3Error::AccessDenied {
                 store,
                 task: task.to_owned(),
@@ -255,6 +260,7 @@ impl Scene {
     pub(super) fn cleared(&self, text: &str) -> String {
         let text = text
             .chars()
+            .take(LONGEST_READ)
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let text = self.learnt.keys().cleared(text);

@@ -177,6 +177,14 @@ pub enum S3Error {
         /// The part's number.
         part: usize,
     },
+    /// The store confirmed a part without the tag by which it is named later.
+    #[error("store gave no tag for part {part} of {key}")]
+    Untagged {
+        /// The object's key.
+        key: String,
+        /// The part's number.
+        part: usize,
+    },
     /// The store put an object of another size together than was sent, or none.
     #[error("store has {} bytes of {key} where {expected} were sent", .found.map_or("no".to_owned(), |size| size.to_string()))]
     SizeAltered {
@@ -248,16 +256,36 @@ impl S3Error {
             Self::Redirected { location, .. } => format!("set endpoint={location} at the S3 integrator"),
             Self::ClockSkew { .. } => "set the clock of this machine's node, or the store's".into(),
             Self::NotFound { .. } => "list the backups and check the name".into(),
-            Self::Refused { .. } => "see the store's message and its log".into(),
+            Self::Refused { code, status, .. } => refused(code, *status).into(),
             Self::NotS3 { .. } | Self::Endless { .. } => "correct endpoint (scheme, host, port); it must be the store's S3 port".into(),
             Self::Interrupted { .. } => "check the network and the store, then try again".into(),
             Self::Replaced { .. } => "find out who else writes to the bucket, list the backups, then try again".into(),
+            Self::Untagged { .. } => "try again; if it stays, look for a proxy that takes the header ETag away".into(),
             Self::Truncated { .. } | Self::RangeAltered { .. } | Self::PartAltered { .. } | Self::SizeAltered { .. } => {
                 "try again; if it stays, do not trust this store or what lies between".into()
             }
             Self::TooLarge { .. } => "try again: the source grew while it was read".into(),
             Self::UploadFailed { .. } => "see the first error, then try again".into(),
         }
+    }
+}
+
+/// What can be done about a refusal that has a name.
+fn refused(code: &str, status: u16) -> &'static str {
+    match (code, status) {
+        ("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired", _) => {
+            "give new keys, with the session token that belongs to them, at the S3 integrator"
+        }
+        ("QuotaExceeded" | "InsufficientStorage" | "InsufficientCapacity", _) | (_, 507) => {
+            "give the store, or this key's quota, more room"
+        }
+        ("SlowDown" | "ServiceUnavailable" | "TooManyRequests", _) | (_, 429 | 503) => {
+            "the store is busy: try again later, with backup_parallelism or backup_upload_limit lower if it stays"
+        }
+        ("InvalidObjectState", _) => {
+            "bring the object back from the archive of the store, and set a storage class that can be read at once"
+        }
+        _ => "see the store's message and its log",
     }
 }
 

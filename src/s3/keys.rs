@@ -14,6 +14,8 @@ use aws_sdk_s3::config::{Credentials, ProvideCredentials};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use super::redact::redacted;
+
 /// How long keys are not read anew after that had brought the same ones.
 const FRUITLESS: Duration = Duration::from_secs(60);
 /// The names under which a session token is given.
@@ -169,9 +171,7 @@ impl Keyring {
     pub(super) fn cleared(&self, text: String) -> String {
         self.held(|held| {
             let secrets = held.keys.iter().flat_map(Keys::secrets);
-            secrets.fold(text, |text, secret| {
-                text.replace(secret.expose_secret(), "(withheld)")
-            })
+            redacted(text, secrets.map(|secret| secret.expose_secret()))
         })
     }
 

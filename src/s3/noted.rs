@@ -53,6 +53,12 @@ impl Note {
     }
 }
 
+/// Reads any bytes as a note.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_any(bytes: &[u8]) {
+    let _ = Note::read(bytes);
+}
+
 impl Bucket {
     /// The uploads that were noted and not taken back, at most a thousand.
     ///

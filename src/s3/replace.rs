@@ -323,6 +323,7 @@ fn cannot_copy(error: &S3Error) -> bool {
         | S3Error::Replaced { .. }
         | S3Error::RangeAltered { .. }
         | S3Error::PartAltered { .. }
+        | S3Error::Untagged { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }
         | S3Error::Endless { .. }

@@ -3,40 +3,28 @@
 //! The SDK makes a call again where a classifier says so. The one here comes last: it counts, decides how long the pause
 //! is, and ends what has had no success for too long. Whether a failure can pass at all is mostly for the others to say.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+mod answer;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_s3::config::interceptors::InterceptorContext;
+use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::retries::classifiers::{RetryClassifierPriority, RetryReason};
 use aws_smithy_types::retry::ErrorKind;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::limits::Limits;
+use answer::Answer;
 
 /// The longest pause that a store can ask for.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// As many retries are logged for everybody; later ones only for who wants details.
 const LOGGED: u64 = 200;
-/// Error codes of requests that were damaged on their way, and are good when sent anew.
-const DAMAGED: [&str; 4] = [
-    "BadDigest",
-    "XAmzContentSHA256Mismatch",
-    "XAmzContentChecksumMismatch",
-    "IncompleteBody",
-];
-/// Error codes and a status by which stores ask for less.
-const BUSY: [&str; 6] = [
-    "SlowDown",
-    "ServiceUnavailable",
-    "TooManyRequests",
-    "RequestLimitExceeded",
-    "Throttling",
-    "ThrottlingException",
-];
-
 /// A call that is being made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
@@ -120,9 +108,13 @@ impl Retries {
     }
 }
 
-/// The attempts of one call.
+/// The attempts of one call: an interceptor that sees them begin, and a classifier that sees them end.
+#[derive(Debug, Clone)]
+pub(super) struct Attempts(Arc<Call>);
+
+/// What is to be known of a call.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(super) struct Call {
     pub(super) retries: Retries,
     pub(super) limits: Limits,
     pub(super) task: String,
@@ -134,7 +126,39 @@ pub(super) struct Attempts {
     pub(super) bounded: bool,
     /// Whether an answer is the success.
     pub(super) fruit: bool,
-    pub(super) made: AtomicU32,
+    pub(super) state: Mutex<Attempt>,
+}
+
+/// How far a call has come.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    /// Attempts that have ended.
+    made: u32,
+    /// What was decided of the last one; nothing while one is under way. The SDK may ask more than once.
+    decided: Option<RetryAction>,
+}
+
+impl Attempts {
+    pub(super) fn of(call: Call) -> Self {
+        Self(Arc::new(call))
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "sees attempts begin"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.decided = None;
+        Ok(())
+    }
 }
 
 impl ClassifyRetry for Attempts {
@@ -147,7 +171,34 @@ impl ClassifyRetry for Attempts {
         context: &InterceptorContext,
         verdict: &RetryAction,
     ) -> RetryAction {
-        let attempt = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decided) = &state.decided {
+            return decided.clone();
+        }
+        state.made += 1;
+        let decided = self.0.decide(state.made, context, verdict);
+        state.decided = Some(decided.clone());
+        decided
+    }
+
+    fn name(&self) -> &'static str {
+        "counts and tells what is tried again"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::run_after(
+            RetryClassifierPriority::transient_error_classifier(),
+        ))
+    }
+}
+
+impl Call {
+    fn decide(
+        &self,
+        attempt: u32,
+        context: &InterceptorContext,
+        verdict: &RetryAction,
+    ) -> RetryAction {
         let Some(Err(error)) = context.output_or_error() else {
             if self.fruit {
                 self.retries.succeeded();
@@ -194,130 +245,12 @@ impl ClassifyRetry for Attempts {
             retry_after: Some(pause),
         })
     }
-
-    fn name(&self) -> &'static str {
-        "counts and tells what is tried again"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::run_after(
-            RetryClassifierPriority::transient_error_classifier(),
-        ))
-    }
-}
-
-/// What a store answered to a call that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Answer {
-    status: u16,
-    code: String,
-    /// How long it asks to wait.
-    wait: Option<Duration>,
-}
-
-impl Answer {
-    fn of(response: &aws_smithy_runtime_api::client::orchestrator::HttpResponse) -> Self {
-        let body = response.body().bytes().unwrap_or_default();
-        let body = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-        let code = body
-            .split_once("<Code>")
-            .and_then(|(_, rest)| rest.split_once("</Code>"));
-        let code = code.map_or("", |(code, _)| code);
-        let plain = code.chars().filter(char::is_ascii_alphanumeric).take(60);
-        Self {
-            status: response.status().as_u16(),
-            code: plain.collect(),
-            wait: response
-                .headers()
-                .get("retry-after")
-                .and_then(|text| wait(text, response.headers().get("date"))),
-        }
-    }
-
-    /// Whether the same call may be taken the next time, though its status does not say so.
-    fn passes(&self) -> bool {
-        self.status == 429 || DAMAGED.contains(&&*self.code) || self.is_busy()
-    }
-
-    fn is_busy(&self) -> bool {
-        self.status == 429 || self.status == 503 || BUSY.contains(&&*self.code)
-    }
-
-    /// Whether the store has failed in itself, which a full disk looks like, too.
-    fn is_fault(&self) -> bool {
-        !self.is_busy() && self.status <= 500
-    }
-
-    fn told(&self) -> String {
-        match &*self.code {
-            "" => format!("status {}", self.status),
-            code => format!("{code} ({})", self.status),
-        }
-    }
-}
-
-/// What `Retry-After` asks for: seconds, or a time, which is held against the time of the answer.
-fn wait(text: &str, date: Option<&str>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let moment = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
-    let (until, answered) = (moment(text)?, moment(date?)?);
-    Duration::try_from(answered.timestamp().duration_until(until.timestamp())).ok()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_time() {
-        let date = Some("Sat, 21 Nov 2026 12:00:00 GMT");
-        assert_eq!(wait("7", date), Some(Duration::from_secs(7)));
-        assert_eq!(
-            wait("Sat, 21 Nov 2026 12:01:30 GMT", date),
-            Some(Duration::from_secs(90))
-        );
-        for (text, date) in [
-            ("Sat, 21 Nov 2026 11:00:00 GMT", date),
-            ("Sat, 21 Nov 2026 12:01:30 GMT", None),
-            ("soon", date),
-            ("-1", date),
-            ("", date),
-        ] {
-            assert_eq!(wait(text, date), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_failed_is_told_apart() {
-        let answer = |status, code: &str| Answer {
-            status,
-            code: code.to_owned(),
-            wait: None,
-        };
-        for (status, code, passes, fault) in [
-            (503, "SlowDown", true, false),
-            (503, "", true, false),
-            (429, "", true, false),
-            (400, "BadDigest", true, true),
-            (500, "InternalError", false, true),
-            (200, "InternalError", false, true),
-            (200, "SlowDown", true, false),
-            (504, "", false, false),
-            (403, "AccessDenied", false, true),
-        ] {
-            let answer = answer(status, code);
-            assert_eq!(
-                (answer.passes(), answer.is_fault()),
-                (passes, fault),
-                "{answer:?}"
-            );
-        }
-        assert_eq!(answer(503, "SlowDown").told(), "SlowDown (503)");
-        assert_eq!(answer(502, "").told(), "status 502");
-    }
 
     #[tokio::test]
     async fn time_without_success_is_measured_from_the_first_failure() {

@@ -99,20 +99,25 @@ impl Target {
         let mut altered = 0;
         loop {
             match self.send_once(number, &bytes, search.sum).await {
-                Ok(Some(sent)) => {
+                Ok(Some(sent)) if sent.etag.is_some() => {
                     search.taken();
                     return Ok(sent);
                 }
-                Ok(None) => {
+                // Without its tag a part cannot be named when all are put together.
+                Ok(other) => {
+                    let (key, part) = (self.key.clone(), number);
+                    let (error, why) = match other {
+                        Some(_) => (S3Error::Untagged { key, part }, "the store gave it no tag"),
+                        None => (
+                            S3Error::PartAltered { key, part },
+                            "the store has other bytes than were sent",
+                        ),
+                    };
                     altered += 1;
                     if altered > ALTERED_AGAIN {
-                        return Err(S3Error::PartAltered {
-                            key: self.key,
-                            part: number,
-                        });
+                        return Err(error);
                     }
                     let task = format!("write part {number} of {}", self.key);
-                    let why = "the store has other bytes than were sent";
                     self.bucket
                         .shared()
                         .retries
@@ -324,6 +329,7 @@ pub(super) fn is_doubtful(error: &S3Error) -> bool {
         | S3Error::Replaced { .. }
         | S3Error::RangeAltered { .. }
         | S3Error::PartAltered { .. }
+        | S3Error::Untagged { .. }
         | S3Error::SizeAltered { .. }
         | S3Error::TooLarge { .. }
         | S3Error::UploadFailed { .. } => false,

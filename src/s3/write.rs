@@ -242,7 +242,9 @@ impl Bucket {
             .filter(|error| error.code() != Some("NoSuchKey"));
         Ok(kept
             .map(|error| Undeleted {
-                key: self.relative(error.key().unwrap_or_default()).to_owned(),
+                key: self
+                    .scene()
+                    .cleared(self.relative(error.key().unwrap_or_default())),
                 code: self.scene().cleared(error.code().unwrap_or("no code")),
             })
             .collect())

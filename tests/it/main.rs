@@ -11,6 +11,7 @@ mod floors;
 mod gnu_tar;
 mod hook_tools;
 mod hostile;
+mod hostile_store;
 mod juju_cli;
 mod kills;
 mod lease;

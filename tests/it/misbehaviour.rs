@@ -183,3 +183,17 @@ fn plain(text: &str, id: &str) -> String {
         .replace_all(&text, "part <n>");
     text.into_owned()
 }
+
+/// Bytes that look like no others.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -7,11 +7,13 @@ mod contract;
 mod corrections;
 mod faults;
 mod fetch;
+mod liar;
 mod patience;
 mod refusals;
 mod replace;
 mod sums;
 mod tls;
+mod toxics;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

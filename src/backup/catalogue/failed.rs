@@ -63,7 +63,7 @@ struct Preamble {
 }
 
 impl FailedRun {
-    fn read(bytes: &[u8], id: &BackupId) -> Result<Self, FormatError> {
+    pub(in crate::backup) fn read(bytes: &[u8], id: &BackupId) -> Result<Self, FormatError> {
         let malformed = |source| FormatError::Malformed {
             document: "failure",
             source,

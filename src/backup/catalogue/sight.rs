@@ -160,6 +160,12 @@ fn parse(key: &str) -> Option<(BackupId, Part<'_>)> {
     (!name.is_empty() && !name.contains('/')).then_some((id, Part::Named(name)))
 }
 
+/// Whether a key is one of a backup.
+#[cfg(any(test, fuzzing))]
+pub(in crate::backup) fn is_ours(key: &str) -> bool {
+    parse(key).is_some()
+}
+
 /// The number in a volume's name.
 fn volume_number(name: &str) -> Option<u32> {
     let digits = name.strip_prefix("volume-")?.strip_suffix(".tar.gpg")?;

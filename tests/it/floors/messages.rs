@@ -10,8 +10,10 @@ use super::{Text, root, texts};
 const PAGE: &str = "docs/how-to/troubleshoot-storage.md";
 /// The text of an error.
 const ERROR: &str = r#"#\[error\(\s*"((?:[^"\\]|\\.|\\\n)*)""#;
+/// What was learnt of a store and is told.
+const NOTE: &str = r#"\.note\(\s*"[a-z -]+",\s*(?:format!\(\s*)?"([^"]+)""#;
 /// What speaks of storage, besides the room `s3` itself.
-const SPEAKERS: [&str; 12] = [
+const SPEAKERS: [&str; 11] = [
     "src/backup/catalogue",
     "src/backup/create.rs",
     "src/backup/format.rs",
@@ -23,7 +25,6 @@ const SPEAKERS: [&str; 12] = [
     "src/backup/sweep",
     "src/charm/bucket_relation",
     "src/charm/store.rs",
-    "src/charm/transfer",
 ];
 /// The doctor's texts stand beside the action, in the reference.
 const ELSEWHERE: [&str; 1] = ["src/s3/checkup"];
@@ -100,11 +101,10 @@ fn messages() -> BTreeSet<String> {
         for notice in super::matches(r#"fn notice\b([\s\S]*?)\n    }\n"#, &code) {
             collect(r#"format!\(\s*"([^"]+)""#, notice, &mut found);
         }
-        collect(
-            r#"\.note\(\s*[A-Z"][A-Za-z_"-]*,\s*(?:format!\(\s*)?"([^"]+)""#,
-            &code,
-            &mut found,
-        );
+        collect(NOTE, &code, &mut found);
+        if code.contains(".note(\"") {
+            collect(r#"let text = format!\(\s*"([^"]+)""#, &code, &mut found);
+        }
         if name.starts_with("src/charm/") {
             collect(
                 r#"let cause = (?:format!\(\s*)?"([^"]+)""#,
@@ -118,6 +118,7 @@ fn messages() -> BTreeSet<String> {
             );
         }
     }
+    found.retain(|message| message.chars().any(char::is_alphabetic));
     found
 }
 

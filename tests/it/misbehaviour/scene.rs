@@ -22,6 +22,8 @@ use synapse_operator::pebble::Client;
 use synapse_operator::s3::{Bucket, Limits, Params, Proxy, S3Error};
 use tempfile::TempDir;
 
+use super::noise;
+
 /// How long one verb may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What of the data directory is saved.
@@ -49,7 +51,6 @@ pub(super) struct Scene {
     keys: Vec<Arc<Passphrase>>,
     saved: BTreeMap<PathBuf, Vec<u8>>,
     next: Cell<i64>,
-    changes: Vec<(String, String)>,
 }
 
 /// What came of a verb: nothing, or what an operator is told.
@@ -98,15 +99,7 @@ impl Scene {
             keys: vec![Arc::new(passphrase)],
             saved,
             next: Cell::new(FIRST),
-            changes: Vec::new(),
         }
-    }
-
-    /// The same with other values in the relation.
-    pub(super) fn related(mut self, changes: &[(&str, &str)]) -> Self {
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        self.changes = changes.iter().map(owned).collect();
-        self
     }
 
     fn data(&self) -> PathBuf {
@@ -115,8 +108,7 @@ impl Scene {
 
     /// The catalogue, as a process that has just begun has it.
     fn catalogue(&self) -> (Catalogue, Bucket) {
-        let mut databag = self.server.relation_data();
-        databag.extend(self.changes.iter().cloned());
+        let databag = self.server.relation_data();
         let params = Params::parse(&databag).unwrap();
         let bucket = Bucket::open(&params, &Proxy::default(), limits());
         (Catalogue::new(bucket.clone()), bucket)
@@ -397,18 +389,4 @@ fn content(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(data.join(PART)).unwrap();
     let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
     entries.map(|entry| read(entry.unwrap().path())).collect()
-}
-
-/// Bytes that look like no others.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }

@@ -13,6 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::echo::quoting;
 use super::faults::{Answering, Effect};
 use super::held::held;
 use super::policy;
@@ -73,6 +74,15 @@ async fn spoil(
                 },
             )
             .await
+        }
+        Some(Effect::Echo(status)) => {
+            let secret = site.secret.as_str();
+            let refusal = Refusal {
+                status,
+                headers: Vec::new(),
+                body: quoting(&request, secret),
+            };
+            refused(request, refusal).await
         }
         Some(Effect::AnswerAfter { status, body }) => {
             obey(site, operation, request).await?;

@@ -40,6 +40,8 @@ pub enum Effect {
         /// The body.
         body: String,
     },
+    /// Nothing is done, and the refusal quotes all that came: the URL, the headers, and the secret that the store knows.
+    Echo(u16),
     /// The call is carried out and answered with the tag of other bytes.
     WrongTag,
     /// The call is carried out, and this header of the answer says something else; without a text it is left out.

@@ -141,8 +141,12 @@ impl Quirks {
             headers,
             uploads,
         };
+        let clock = self.clock().unwrap_or_default();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State { quirks, aborted } = &mut *state;
+        if let Some(refusal) = call.untimely(clock) {
+            return Some(refusal);
+        }
         quirks.iter().find_map(|quirk| call.refused(quirk, aborted))
     }
 }
@@ -210,18 +214,9 @@ impl Call<'_> {
                     body: String::new(),
                 })
             }
-            Quirk::Clock(seconds) => {
-                let told = self.header("x-amz-date").unwrap_or_default();
-                let told = jiff::civil::DateTime::strptime(AMZ_DATE, told).ok()?;
-                let told = told.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-                let ours = Timestamp::now().as_second() + seconds;
-                let text =
-                    "The difference between the request time and the current time is too large.";
-                ((told.as_second() - ours).abs() > SKEW)
-                    .then(|| refuse(403, "RequestTimeTooSkewed", text))
-            }
             Quirk::Region(name, hint) => self.elsewhere(name, *hint),
-            Quirk::UnquotedTags
+            Quirk::Clock(_)
+            | Quirk::UnquotedTags
             | Quirk::NoTags
             | Quirk::ListTypeIgnored
             | Quirk::SmallPages(_)
@@ -232,6 +227,16 @@ impl Call<'_> {
             // The keys of a deletion stand in its body.
             | Quirk::Policy(_) => None,
         }
+    }
+
+    /// A request whose time is not that of a clock which is so far off.
+    fn untimely(&self, off: i64) -> Option<Refusal> {
+        let told = self.header("x-amz-date")?;
+        let told = jiff::civil::DateTime::strptime(AMZ_DATE, told).ok()?;
+        let told = told.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        let apart = (told.as_second() - Timestamp::now().as_second() - off).abs();
+        let text = "The difference between the request time and the current time is too large.";
+        (apart > SKEW).then(|| refuse(403, "RequestTimeTooSkewed", text))
     }
 
     fn uneven(&self) -> Option<Refusal> {

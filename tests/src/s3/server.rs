@@ -117,6 +117,7 @@ impl Server {
             shelf: shelf.clone(),
             uploads: uploads.clone(),
             quirks: quirks.clone(),
+            secret: options.secret_key.clone(),
             tls: options
                 .certificate
                 .as_ref()
@@ -275,6 +276,7 @@ pub(super) struct Site {
     pub(super) shelf: Arc<Shelf>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) quirks: Quirks,
+    pub(super) secret: String,
     tls: Option<TlsAcceptor>,
 }
 

@@ -1,0 +1,4 @@
+//! The clear manifest.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| synapse_operator::backup::untrusted::manifest(bytes));
