@@ -46,7 +46,7 @@ pub(super) enum BackupRelation {
     /// What it says cannot be used.
     Invalid(Vec<Problem>),
     /// A bucket and the keys to it.
-    Ready(Params),
+    Ready(Box<Params>),
 }
 
 /// What is to be written so that the other end speaks to us.
@@ -113,7 +113,7 @@ impl Told {
             }
         };
         Ok(match Params::parse(&settings) {
-            Ok(params) => BackupRelation::Ready(params),
+            Ok(params) => BackupRelation::Ready(Box::new(params)),
             Err(problems) => self.problems(&settings, problems),
         })
     }
