@@ -44,6 +44,12 @@ shell: charm parts-demo programs ## Open a shell in such a model, with `juju` on
 test: charm parts ## Run the whole suite
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+.PHONY: contract
+contract: charm parts-contract programs ## Ask six S3 servers the same questions, with and without TLS, and one that lies; write docs/reference/stores.md
+	rm -rf target/contract
+	$(CARGO) test --locked --package synapse-operator-tests --test it --no-fail-fast -- --ignored s3::contract::contract_all s3::liar
+	$(CARGO) test --locked --package synapse-operator-tests --test it -- --ignored --exact s3::contract::the_table_of_stores_is_written
+
 .PHONY: check
 check: rust ## Check format, lints, floors, dependencies and documentation
 	$(CARGO) fmt --all --check

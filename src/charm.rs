@@ -6,6 +6,7 @@
 
 mod actions;
 mod apply;
+mod bucket_relation;
 mod database;
 mod decide;
 mod failure;
@@ -189,6 +190,12 @@ impl Charm {
         swaps::expire(self, &seen, &mut standing);
         if let Some(version) = &standing.version {
             self.tools.application_version_set(version).await?;
+        }
+        for notice in store::notices(self) {
+            match self.context.event {
+                Event::UpdateStatus => debug!("{notice}"),
+                _ => info!("{notice}"),
+            }
         }
         let status = standing::status(&self.context.unit, &seen.options, hindrance, &standing);
         self.tools.status_set(&status).await?;

@@ -139,8 +139,15 @@ impl Catalogue {
     ///
     /// To be called by whoever holds the lease, so that of two at once one is first.
     pub async fn claim(&self, me: &Owner, claim: Claim, now: Timestamp) -> Result<(), OwnerError> {
-        match (self.owner().await, claim) {
-            (Ok(Some(owner)), _) if owner.is(me) => return Ok(()),
+        let (stated, owner) = match self.stated_owner().await {
+            Ok(None) => (false, self.owner_of_newest().await),
+            stated => (true, stated),
+        };
+        match (owner, claim) {
+            (Ok(Some(owner)), Claim::Check) if owner.is(me) => return Ok(()),
+            (Ok(Some(owner)), _) if owner.is(me) && stated => return Ok(()),
+            // Nobody has said so yet.
+            (Ok(Some(owner)), _) if owner.is(me) => (),
             (Ok(Some(owner)), Claim::Check | Claim::Own) => {
                 return Err(OwnerError::Foreign(Box::new(owner)));
             }

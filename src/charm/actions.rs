@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
 
-use super::Charm;
 use super::failure::{self, Failure, Kind};
+use super::{Charm, store};
 use crate::juju::ToolError;
 
 /// What an action answers: keys that Juju takes, and text.
@@ -79,7 +79,11 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         )),
     };
     match outcome {
-        Ok(results) => {
+        Ok(mut results) => {
+            let notices = store::notices(charm);
+            if !notices.is_empty() {
+                results.insert("notices".to_owned(), notices.join("\n"));
+            }
             info!(action = name, lines = charm.log.lines(), "action finished");
             charm.tools.action_set(&results).await
         }

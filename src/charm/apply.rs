@@ -1,12 +1,12 @@
 //! Does what was decided, in its order, and nothing else.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tracing::info;
 
+use super::bucket_relation::Asking;
 use super::decide::Step;
 use super::{Charm, observe, volume};
 use crate::juju::ToolError;
@@ -68,9 +68,10 @@ pub(super) async fn apply(charm: &Charm, steps: Vec<Step>) -> Result<bool, Apply
                 started = true;
             }
             Step::OpenPort(port) => charm.tools.open_port(port).await?,
-            Step::AskForBucket { relation, bucket } => {
-                info!(%relation, bucket, "bucket asked for");
-                let settings = BTreeMap::from([("bucket".to_owned(), bucket)]);
+            Step::AskForBucket(Asking { relation, settings }) => {
+                let keys = settings.keys().map(String::as_str);
+                let keys = keys.collect::<Vec<_>>().join(" ");
+                info!(%relation, keys, "asked for a bucket");
                 charm.tools.relation_set_app(&relation, &settings).await?;
             }
             Step::AskForDatabase { relation, settings } => {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::bucket_relation::Asking;
 use super::database::{Choice, DatabaseRelation, choose, request};
-use super::observe::{BackupRelation, Observation};
+use super::observe::Observation;
 use super::volume::Volume;
 use crate::juju::{RelationId, Status};
 use crate::pebble::{Layer, Plan, ServiceStatus};
@@ -32,13 +33,8 @@ pub(super) enum Step {
     Replan,
     /// Let the world in.
     OpenPort(u16),
-    /// Ask the S3 integrator for a bucket; the older ones say nothing before.
-    AskForBucket {
-        /// The relation.
-        relation: RelationId,
-        /// The name to ask for; a configured one wins over it.
-        bucket: String,
-    },
+    /// Write what makes the S3 integrator speak to us.
+    AskForBucket(Asking),
     /// Ask a PostgreSQL charm for a database.
     AskForDatabase {
         /// The relation.
@@ -72,16 +68,8 @@ pub(super) fn decide<E: std::error::Error + Send + Sync + 'static>(
     fill: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<Decision, DecideError> {
     let mut steps = Vec::new();
-    if let BackupRelation::Silent {
-        relation,
-        asked: false,
-    } = &seen.backup
-    {
-        let number = relation.as_str().rsplit(':').next().unwrap_or_default();
-        steps.push(Step::AskForBucket {
-            relation: relation.clone(),
-            bucket: format!("relation-{number}"),
-        });
+    if let Some(asking) = &seen.asking {
+        steps.push(Step::AskForBucket(asking.clone()));
     }
     if let DatabaseRelation::Silent {
         relation,

@@ -98,7 +98,7 @@ fn calls_for_a_look(event: &Event) -> bool {
         Event::ConfigChanged => true,
         Event::Secret(event) => event.kind == SecretKind::Changed,
         Event::Relation(event) => {
-            event.endpoint == super::observe::BACKUP && event.kind == RelationKind::Changed
+            event.endpoint == super::bucket_relation::BACKUP && event.kind == RelationKind::Changed
         }
         Event::Action(action) => ACTIONS.contains(&action.name.as_str()),
         Event::Install

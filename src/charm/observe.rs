@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use tracing::debug;
 
 use super::Charm;
+use super::bucket_relation::{Asking, BackupRelation, Told};
 use super::database::{self, DatabaseRelation, Offer};
 use super::failure;
 use super::volume::Volume;
-use crate::juju::{Options, RelationId, Status, ToolError};
+use crate::juju::{Options, Status, ToolError};
 use crate::pebble::{PebbleError, Plan, ServiceInfo};
-use crate::s3::{Params, Problem};
 use crate::synapse::config::DatabaseKind;
 use crate::synapse::data;
 
-/// The endpoint that names the bucket.
-pub(super) const BACKUP: &str = "backup";
 /// The storage that holds all data.
 const STORAGE: &str = "data";
 
@@ -29,6 +27,8 @@ pub(super) struct Observation {
     pub(super) container: Option<Container>,
     pub(super) opened_ports: Vec<String>,
     pub(super) backup: BackupRelation,
+    /// What is to be written so that the S3 integrator speaks to us.
+    pub(super) asking: Option<Asking>,
     pub(super) database: DatabaseRelation,
     /// Whether anything of a user is in an SQLite database; looked for only where another one is offered.
     pub(super) inhabited: bool,
@@ -43,20 +43,6 @@ pub(super) struct Observation {
 pub(super) struct Container {
     pub(super) plan: Plan,
     pub(super) services: Vec<ServiceInfo>,
-}
-
-/// What the S3 integrator has told us.
-#[derive(Debug)]
-pub(super) enum BackupRelation {
-    /// There is no relation.
-    Absent,
-    /// It has said nothing yet. The older integrators wait to be asked; `asked` is true once that is done, and for a unit
-    /// that does not lead, as it may not ask.
-    Silent { relation: RelationId, asked: bool },
-    /// What it says cannot be used.
-    Invalid(Vec<Problem>),
-    /// A bucket and the keys to it.
-    Ready(Params),
 }
 
 /// Why the world could not be looked at.
@@ -74,6 +60,13 @@ pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> 
     let volume = volume(charm).await?;
     let container = container(charm).await?;
     let database = database::relation(charm).await?;
+    let (backup, asking) = match Told::read(&charm.tools).await? {
+        Some(told) => (
+            told.understood(&charm.tools).await?,
+            told.asking(charm).await?,
+        ),
+        None => (BackupRelation::Absent, None),
+    };
     Ok(Observation {
         options: charm.tools.config_get().await?,
         inhabited: match (&volume, &container, &database) {
@@ -90,7 +83,8 @@ pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> 
         container,
         database,
         opened_ports: charm.tools.opened_ports().await?,
-        backup: backup_relation(charm).await?,
+        backup,
+        asking,
         unfinished: charm.unfinished.get().cloned(),
     })
 }
@@ -155,32 +149,4 @@ async fn inhabited(charm: &Charm) -> bool {
             true
         }
     }
-}
-
-/// Reads what the S3 integrator has told us.
-pub(super) async fn backup_relation(charm: &Charm) -> Result<BackupRelation, ToolError> {
-    let Some(relation) = charm.tools.relation_ids(BACKUP).await?.into_iter().next() else {
-        return Ok(BackupRelation::Absent);
-    };
-    let told = match charm.tools.relation_app(&relation).await? {
-        Some(provider) => charm.tools.relation_get(&relation, &provider).await?,
-        None => crate::juju::Databag::default(),
-    };
-    // Libraries keep books under `data` before they say anything.
-    if told.as_map().keys().all(|key| key == "data") {
-        let asked = match charm.tools.is_leader().await? {
-            true => charm
-                .tools
-                .relation_get(&relation, charm.application())
-                .await?
-                .get("bucket")
-                .is_some(),
-            false => true,
-        };
-        return Ok(BackupRelation::Silent { relation, asked });
-    }
-    Ok(match Params::parse(told.as_map()) {
-        Ok(params) => BackupRelation::Ready(params),
-        Err(problems) => BackupRelation::Invalid(problems),
-    })
 }

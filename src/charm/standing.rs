@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use super::bucket_relation::BackupRelation;
 use super::failure::{self, Failure};
-use super::observe::{BackupRelation, Observation};
+use super::observe::Observation;
 use super::passphrases::Passphrases;
 use super::swaps::keep_hours;
 use super::volume::Volume;

@@ -1,10 +1,12 @@
 //! From the backup relation to a catalogue, and what the unit's status says about it.
 
+use std::sync::Arc;
+
+use super::bucket_relation::{self, BackupRelation};
 use super::failure::{self, Failure, Kind};
-use super::observe::BackupRelation;
 use super::{Charm, transfer};
 use crate::backup::Catalogue;
-use crate::s3::{Bucket, Params, Proxy};
+use crate::s3::{Bucket, Params, Proxy, Renew};
 
 /// Asks the store whether the bucket may be used; one that has refused in this wake-up is not asked again.
 pub(super) async fn probe(charm: &Charm, catalogue: &Catalogue) -> Result<(), Failure> {
@@ -31,7 +33,7 @@ pub(super) async fn catalogue(
     let options = charm.options().await;
     let options = options.map_err(|error| failure::sort(&error))?;
     let limits = transfer::limits(charm.application(), options)?;
-    let open = || Bucket::open(params, &proxy, limits);
+    let open = || Bucket::open(params, &proxy, limits).renewing(renewal(charm));
     // One for the whole wake-up: what it has learnt of the store is known to all.
     Ok(Catalogue::new(charm.bucket.get_or_init(open).clone()))
 }
@@ -52,9 +54,17 @@ pub(super) fn params<'a>(
                 hint,
             ));
         }
-        BackupRelation::Silent { .. } => {
+        BackupRelation::Silent => {
             let cause = "the S3 integrator has not given its credentials yet";
-            let hint = "configure it, and run its action sync-s3-credentials";
+            let hint = "configure it, and run its action sync-s3-credentials or, from track 2 on, give it a secret";
+            return Err(Failure::new(
+                Kind::Waiting,
+                "s3-credentials-awaited",
+                cause,
+                hint,
+            ));
+        }
+        BackupRelation::Partial { cause, hint } => {
             return Err(Failure::new(
                 Kind::Waiting,
                 "s3-credentials-awaited",
@@ -65,6 +75,26 @@ pub(super) fn params<'a>(
         BackupRelation::Invalid(problems) => return Err(failure::parameters(problems)),
         BackupRelation::Ready(params) => params,
     })
+}
+
+/// Reads the keys anew when they are refused half-way: remote bags stay as they were for a run, secrets do not.
+fn renewal(charm: &Charm) -> Arc<Renew> {
+    let (tools, log) = (charm.tools.clone(), charm.log.clone());
+    Arc::new(move || {
+        let (tools, log) = (tools.clone(), log.clone());
+        Box::pin(async move {
+            let keys = bucket_relation::newest_keys(&tools).await?;
+            for secret in keys.secrets() {
+                log.conceal(secret);
+            }
+            Some(keys)
+        })
+    })
+}
+
+/// What an operator should know of the store though it hindered nothing.
+pub(super) fn notices(charm: &Charm) -> Vec<String> {
+    charm.bucket.get().map(Bucket::notices).unwrap_or_default()
 }
 
 /// The model's proxies.

@@ -8,7 +8,9 @@ use crate::juju::Options;
 use crate::s3::{Checksum, Limits};
 
 /// Less would cut what is only slow; more would wait for what is long dead.
-const STALLS: std::ops::RangeInclusive<i64> = 5..=3600;
+const STALLS: std::ops::RangeInclusive<i64> = 1..=3600;
+/// How many times as long nothing at all may come through before the whole is given up.
+const FRUITLESS: u32 = 15;
 /// Each part that is on its way takes its size in memory.
 const PARALLEL: std::ops::RangeInclusive<i64> = 1..=32;
 /// At less a part of the usual size would take longer than stores wait.
@@ -27,8 +29,10 @@ pub(super) fn limits(application: &str, options: &Options) -> Result<Limits, Fai
         let count = count.and_then(|count| usize::try_from(count).ok());
         count.and_then(NonZeroUsize::new).unwrap_or(usual.in_flight)
     });
+    let silence = taken(silence, &mut problems).unwrap_or(usual.silence);
     let limits = Limits {
-        silence: taken(silence, &mut problems).unwrap_or(usual.silence),
+        silence,
+        fruitless: silence * FRUITLESS,
         in_flight: taken(in_flight, &mut problems).unwrap_or(usual.in_flight),
         upload_rate: taken(rate(options, "backup_upload_limit"), &mut problems).flatten(),
         download_rate: taken(rate(options, "backup_download_limit"), &mut problems).flatten(),
@@ -146,13 +150,13 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let options = r#"{"backup_stall_seconds":4,"backup_upload_limit":"20MB","backup_download_limit":"1KiB","backup_parallelism":33,"backup_checksum":"sha1"}"#;
+        let options = r#"{"backup_stall_seconds":0,"backup_upload_limit":"20MB","backup_download_limit":"1KiB","backup_parallelism":33,"backup_checksum":"sha1"}"#;
         let told = read(options).unwrap_err().to_string();
         let told = told
             .replace(". Backup", ".\nBackup")
             .replace(". backup", ".\nbackup");
         insta::assert_snapshot!(told, @r#"
-        backup_stall_seconds: 4 is not between 5 and 3600
+        backup_stall_seconds: 0 is not between 1 and 3600
         backup_parallelism: 33 is not between 1 and 32
         backup_upload_limit: "20MB" is no size per second; write one such as 20MiB or 512KiB
         backup_download_limit: "1KiB" is less than 64KiB

@@ -19,6 +19,11 @@ impl RelationId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number alone, as in `7`.
+    pub fn number(&self) -> &str {
+        self.0.rsplit(':').next().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for RelationId {
@@ -90,7 +95,8 @@ mod tests {
 
     #[test]
     fn relation_ids_end_in_a_number() {
-        assert_eq!(RelationId::parse("backup:7").unwrap().as_str(), "backup:7");
+        let id = RelationId::parse("backup:7").unwrap();
+        assert_eq!((id.as_str(), id.number()), ("backup:7", "7"));
         for bad in ["", "backup", "backup:", "backup:x", ":7"] {
             assert!(RelationId::parse(bad).is_none(), "{bad}");
         }

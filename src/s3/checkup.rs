@@ -106,7 +106,7 @@ async fn questions(checkup: &Checkup, bench: &mut Bench, report: &mut Report) ->
     Way::new(checkup, &target).go(bench, report).await?;
     door::open(checkup, bench, report).await?;
     traces::sweep(bench).await;
-    rights::ask(bench, report).await?;
+    rights::ask(bench, report).await;
     dialect::ask(bench, report).await;
     settings::ask(checkup, bench, report).await;
     pace::latency(bench, report).await;

@@ -66,7 +66,7 @@ pub(super) fn client(
         // The connector watches progress itself, sending included.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(endpoint) = params.endpoint() {
-        config = config.endpoint_url(endpoint.to_string());
+        config = config.endpoint_url(endpoint.base());
     }
     Client::from_conf(config.build())
 }

@@ -184,7 +184,7 @@ impl Scene {
                 _,
             )
             | (_, 301 | 307 | 308) => S3Error::WrongRegion {
-                region: self.learnt.home().region(),
+                region: self.learnt.home().wrong(named.as_deref()),
                 expected: named,
             },
             (Some("NoSuchUpload"), _) => self.refused(task, facts),

@@ -105,14 +105,15 @@ impl Endpoint {
         &self.host
     }
 
-    /// The port, the scheme's own unless another is given.
-    pub(super) fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.tls { 443 } else { 80 })
-    }
-
     /// Whether the host is an address instead of a name.
     pub(super) fn is_address(&self) -> bool {
         self.host.starts_with('[') || self.host.parse::<std::net::Ipv4Addr>().is_ok()
+    }
+
+    /// The URL for the SDK, which puts the bucket straight behind a path that has no slash at its end.
+    pub(super) fn base(&self) -> String {
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        format!("{self}{slash}")
     }
 
     /// The region that an endpoint of AWS tells by its name.

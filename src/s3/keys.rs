@@ -161,6 +161,12 @@ impl Keyring {
         })
     }
 
+    /// A connection broke under keys that worked: whatever decides about another try, it is made with the newest.
+    pub(super) fn broken(&self) {
+        let generation = self.generation();
+        self.refused(generation, false);
+    }
+
     /// A foreign text without any key that is or was in use.
     pub(super) fn cleared(&self, text: String) -> String {
         self.held(|held| {

@@ -191,6 +191,11 @@ impl Amend {
 
 impl ClassifyRetry for Amend {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        if error.is_some_and(|error| error.is_connector_error()) {
+            // Some stores refuse by closing the connection while a part is on its way, and that is all there is to see.
+            self.0.0.keys.broken();
+        }
         let refusal = context.response().filter(|answer| {
             let status = answer.status().as_u16();
             (300..500).contains(&status)

@@ -36,6 +36,15 @@ impl Home {
         self.corrected().unwrap_or_else(|| self.0.given.clone())
     }
 
+    /// The region to tell of when the store wants another one: what was given, where the named one is in use already.
+    pub(super) fn wrong(&self, named: Option<&str>) -> String {
+        match self.corrected() {
+            Some(region) if named == Some(&region) => self.0.given.clone(),
+            Some(region) => region,
+            None => self.0.given.clone(),
+        }
+    }
+
     /// Takes the region that the store named to a request for another one. Tells whether to send that again.
     pub(super) fn correct(&self, used: &str, named: &str) -> bool {
         let mut corrected = self
@@ -92,7 +101,7 @@ impl ResolveEndpoint for Compass {
         let moved = moved.and_then(|endpoint| endpoint.in_region(&region));
         let endpoint = moved.map_or_else(
             || params.endpoint().map(str::to_owned),
-            |endpoint| Some(endpoint.to_string()),
+            |endpoint| Some(endpoint.base()),
         );
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let params = EndpointParams::builder()
@@ -156,6 +165,65 @@ mod tests {
         );
         assert_eq!(home.region(), "eu-west-1");
         insta::assert_snapshot!(home.notice().unwrap_or_default(), @"region us-east-1 is not the bucket's, which is eu-west-1: it is used instead; set region=eu-west-1 at the S3 integrator");
+    }
+
+    #[tokio::test]
+    async fn corrected_region_leads_to_another_endpoint_of_aws_and_to_no_other_of_other_stores() {
+        for (endpoint, before, after) in [
+            (
+                None,
+                "https://demo.s3.us-east-1.amazonaws.com",
+                "https://demo.s3.eu-west-1.amazonaws.com",
+            ),
+            (
+                Some("https://s3.us-east-1.amazonaws.com"),
+                "https://demo.s3.us-east-1.amazonaws.com",
+                "https://demo.s3.eu-west-1.amazonaws.com",
+            ),
+            (
+                Some("https://s3.amazonaws.com"),
+                "https://demo.s3.amazonaws.com",
+                "https://demo.s3.eu-west-1.amazonaws.com",
+            ),
+            (
+                Some("http://store.example:9000/sub"),
+                "http://demo.store.example:9000/sub",
+                "http://demo.store.example:9000/sub",
+            ),
+        ] {
+            let parsed = endpoint.and_then(|text| Endpoint::parse(text, "demo").ok());
+            let compass = Compass {
+                home: Home::new("us-east-1", parsed.as_ref()),
+                rules: DefaultResolver::new(),
+            };
+            let params = EndpointParams::builder()
+                .region("us-east-1")
+                .set_endpoint(endpoint.map(str::to_owned))
+                .bucket("demo")
+                .build();
+            let (Ok(params), home) = (params, &compass.home) else {
+                panic!("no parameters");
+            };
+            let found = async || match compass.resolve_endpoint(&params).await {
+                Ok(found) => format!(
+                    "{} {:?}",
+                    found.url(),
+                    found.properties().get("authSchemes")
+                ),
+                Err(error) => panic!("{error}"),
+            };
+            let first = found().await;
+            assert!(
+                first.starts_with(before) && first.contains("us-east-1"),
+                "{first}"
+            );
+            assert!(home.correct("us-east-1", "eu-west-1"));
+            let second = found().await;
+            assert!(
+                second.starts_with(after) && second.contains("eu-west-1"),
+                "{second}"
+            );
+        }
     }
 
     #[test]

@@ -36,10 +36,13 @@ pub(super) async fn told(
     port: u16,
     patience: Duration,
 ) -> ConnectorError {
-    let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
-    if diagnosis::find::<Error>(&error) != Some(&unknown) {
+    // A bad signature: a trusted authority has the issuer's name, and another key.
+    let Some(Error::InvalidCertificate(
+        CertificateError::UnknownIssuer | CertificateError::BadSignature,
+    )) = diagnosis::find::<Error>(&error)
+    else {
         return error;
-    }
+    };
     // Dropping the look at any point only closes its connection.
     match tokio::time::timeout(patience, shown(host, port)).await {
         Ok(Some(certificate)) if is_self_issued(&certificate) => {

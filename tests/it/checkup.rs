@@ -4,6 +4,7 @@
 
 mod faults;
 mod policy;
+mod versitygw;
 mod world;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,7 @@ mod pebble_stand_in;
 mod pod;
 mod postgres;
 mod refusals;
+mod relation;
 mod restore;
 mod s3;
 mod schema;

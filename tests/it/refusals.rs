@@ -203,11 +203,11 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
       restore-backup    Wrong S3 configuration on restore backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. Nothing was changed, and Synapse was not stopped. [no-backup-relation]
       delete-backup     Wrong S3 configuration on delete backup action. Check S3 integration. There is no backup relation. Run juju integrate synapse:backup s3-integrator. [no-backup-relation]
     no access-key
-      status            blocked: Backup: S3 configuration is invalid: access-key is missing
-      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. access-key is missing. Set access-key at the S3 integrator. [s3-configuration-invalid]
+      status            waiting: Backup: the S3 integrator has not given access-key yet
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. The S3 integrator has not given access-key yet. Run its action sync-s3-credentials. [s3-credentials-awaited]
     no secret-key
-      status            blocked: Backup: S3 configuration is invalid: secret-key is missing
-      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. secret-key is missing. Set secret-key at the S3 integrator. [s3-configuration-invalid]
+      status            waiting: Backup: the S3 integrator has not given secret-key yet
+      create-backup     Wrong S3 configuration on create backup action. Check S3 integration. The S3 integrator has not given secret-key yet. Run its action sync-s3-credentials. [s3-credentials-awaited]
     no endpoint and no region
       status            blocked: Backup: S3 configuration is invalid: endpoint is missing, and so is region
       create-backup     Wrong S3 configuration on create backup action. Check S3 integration. Endpoint is missing, and so is region. Set endpoint to the store's URL, or region for AWS. [s3-configuration-invalid]

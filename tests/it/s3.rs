@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod addresses;
 mod contract;
+mod corrections;
 mod faults;
 mod fetch;
+mod liar;
 mod patience;
 mod refusals;
 mod replace;
 mod sums;
 mod tls;
+mod toxics;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ mod faults;
 mod front;
 mod garage;
 mod held;
+mod keys;
 mod minio;
 mod pages;
 mod policy;
@@ -18,9 +19,11 @@ mod raw;
 mod requests;
 mod running;
 mod s3proxy;
+mod s3rver;
 mod server;
 mod shelf;
 mod store;
+mod toxiproxy;
 mod uploads;
 mod versitygw;
 
@@ -33,6 +36,7 @@ pub use raw::{Asked, Raw, Reply};
 pub use requests::Operation;
 pub use running::{Keys, Product, Running};
 pub use server::{Options, Server};
+pub use toxiproxy::{Toxic, Toxiproxy, Way};
 pub use versitygw::{Versitygw, find_versitygw};
 
 use std::collections::BTreeMap;

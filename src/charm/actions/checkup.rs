@@ -3,6 +3,7 @@
 //! It answers whatever is wrong, the relation included, and never fails for what it finds: what failed is a result. Any
 //! unit may run it, as each has a network of its own.
 
+mod owner;
 mod remedies;
 mod text;
 
@@ -10,10 +11,10 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::{Parameters, Results, led, seconds};
+use crate::charm::bucket_relation::{self, BackupRelation};
 use crate::charm::failure::{self, Failure, Kind};
-use crate::charm::observe::{self, BackupRelation};
 use crate::charm::store;
-use crate::charm::{Charm, now};
+use crate::charm::{Charm, now, transfer};
 use crate::juju::Status;
 use crate::s3::{Check, Checkup, ITEMS, Limits, Params, Remedy, Verdict};
 use remedies::Provider;
@@ -29,25 +30,35 @@ const LARGEST: u64 = 4 << 30;
 pub(super) async fn check(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let started = now();
     let size = size(parameters.text("size"))?;
-    let transfer = parameters.flag("rate").then_some(size);
+    let moved = parameters.flag("rate").then_some(size);
     let provider = Provider::find(charm).await.map_err(led(LEAD))?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let mut checks = Vec::with_capacity(ITEMS.len() + 1);
-    match ready(charm, relation) {
-        Ok((first, checkup)) => {
-            tell(charm, &first).await;
-            checks.push(first);
-            checks.extend(run(charm, checkup(transfer)?).await);
+    let ready = ready(charm, &relation, moved).await;
+    let (first, checkup) = match ready {
+        Ok((first, checkup)) => (first, Some(checkup)),
+        Err(refused) => (refused, None),
+    };
+    tell(charm, &first).await;
+    checks.push(first);
+    match checkup {
+        Some(checkup) => {
+            checks.extend(run(charm, checkup).await);
+            let read = checks
+                .iter()
+                .any(|check| check.name == "get" && is_well(check));
+            let owner = match read {
+                true => owner::look(charm, &relation).await,
+                false => skipped(owner::NAME, "nothing can be read"),
+            };
+            tell(charm, &owner).await;
+            checks.push(owner);
         }
-        Err(refused) => {
-            tell(charm, &refused).await;
-            checks.push(refused);
-            checks.extend(ITEMS.map(|name| Check {
-                name,
-                verdict: Verdict::Skipped,
-                what: "there is no bucket to ask for".to_owned(),
-                remedies: Vec::new(),
-            }));
+        None => {
+            let all = ITEMS.into_iter().chain([owner::NAME]);
+            checks.extend(all.map(|name| skipped(name, "there is no bucket to ask for")));
         }
     }
     let mut results = text::results(&checks, &provider)?;
@@ -55,16 +66,28 @@ pub(super) async fn check(charm: &Charm, parameters: &Parameters) -> Result<Resu
     Ok(results)
 }
 
-/// The relation's item, and how the look at the store begins; or why there is none.
-type Ready = (
-    Check,
-    Box<dyn FnOnce(Option<u64>) -> Result<Checkup, Failure>>,
-);
+fn is_well(check: &Check) -> bool {
+    matches!(check.verdict, Verdict::Pass | Verdict::Warn)
+}
 
-fn ready(charm: &Charm, relation: BackupRelation) -> Result<Ready, Check> {
+fn skipped(name: &'static str, why: &str) -> Check {
+    Check {
+        name,
+        verdict: Verdict::Skipped,
+        what: why.to_owned(),
+        remedies: Vec::new(),
+    }
+}
+
+/// The relation's item, and the look at the store; or why there is none.
+async fn ready(
+    charm: &Charm,
+    relation: &BackupRelation,
+    moved: Option<u64>,
+) -> Result<(Check, Checkup), Check> {
     let params = match relation {
-        BackupRelation::Ready(params) => params,
-        other => return Err(refused(charm, &other)),
+        BackupRelation::Ready(params) => params.clone(),
+        other => return Err(refused(charm, other)),
     };
     for secret in params.secrets() {
         charm.log.conceal(secret);
@@ -73,23 +96,31 @@ fn ready(charm: &Charm, relation: BackupRelation) -> Result<Ready, Check> {
         let remedies = vec![Remedy::Proxy(params.store())];
         fail(failure.cause(), remedies)
     })?;
-    let first = told(&params);
-    let begin = move |transfer| {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| {
-            let cause = "the system gives no random numbers";
-            Failure::new(Kind::Fault, "failed", cause, "see juju debug-log").led_by(LEAD)
-        })?;
-        Ok(Checkup {
-            params,
-            proxy,
-            limits: Limits::default(),
-            transfer,
-            random: u64::from_be_bytes(random),
-            now,
-        })
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|_| fail("the system gives no random numbers", Vec::new()))?;
+    let mut first = told(&params);
+    // What is set for transfers shapes the rates; a mistake in it hinders backups, and not the look.
+    let limits = match charm.options().await {
+        Ok(options) => transfer::limits(charm.application(), options),
+        Err(error) => Err(failure::sort(&error)),
     };
-    Ok((first, Box::new(begin)))
+    let limits = limits.unwrap_or_else(|failure| {
+        first = fail(
+            failure.cause(),
+            vec![Remedy::Advice(failure.hint().to_owned())],
+        );
+        Limits::default()
+    });
+    let checkup = Checkup {
+        params,
+        proxy,
+        limits,
+        transfer: moved,
+        random: u64::from_be_bytes(random),
+        now,
+    };
+    Ok((first, checkup))
 }
 
 /// What the relation names.

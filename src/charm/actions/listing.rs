@@ -7,10 +7,10 @@ use super::force;
 use super::standing::{moment, proven, state};
 use super::{Parameters, Results, leading, led};
 use crate::backup::{BackupId, Catalogue, Claim, Listed};
+use crate::charm::bucket_relation::BackupRelation;
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::lease::owning;
-use crate::charm::observe::BackupRelation;
-use crate::charm::{Charm, now, observe, owner, store};
+use crate::charm::{Charm, bucket_relation, now, owner, store};
 
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
 pub(super) const RESULT_LIMIT: usize = 120 * 1024;
@@ -35,7 +35,7 @@ struct Row {
 }
 
 pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
-    let relation = observe::backup_relation(charm)
+    let relation = bucket_relation::backup_relation(charm)
         .await
         .map_err(led("Error listing backups."))?;
     let wrong = "Wrong S3 configuration on list backups action. Check S3 integration.";
@@ -63,7 +63,9 @@ pub(super) async fn delete(charm: &Charm, parameters: &Parameters) -> Result<Res
     leading(charm, charm.leader(LEAD).await?, "delete-backup")?;
     let id = parse_id(parameters.text("backup-id"))?;
     let claim = force::claim(parameters.text("force"), Claim::Check, LEAD)?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let wrong = "Wrong S3 configuration on delete backup action. Check S3 integration.";
     let catalogue = reach(charm, &relation, wrong).await?;
     let work = async {

@@ -8,7 +8,7 @@ use crate::charm::failure::{self, Failure};
 use crate::charm::lease::owning;
 use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
-use crate::charm::{Charm, now, observe};
+use crate::charm::{Charm, bucket_relation, now};
 
 const LEAD: &str = "Error rotating the passphrase.";
 const STORE_LEAD: &str =
@@ -24,7 +24,9 @@ pub(super) async fn rotate(charm: &Charm, parameters: &Parameters) -> Result<Res
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
     let Passphrases { current, old, .. } = Passphrases::resolve(charm, &options).await;
     let current = current.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
 
     let (monitor, progress) = Monitor::new();

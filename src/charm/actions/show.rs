@@ -16,7 +16,7 @@ use super::{Parameters, Results, led};
 use crate::backup::{Catalogue, Examined, Sealed};
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::passphrases::Passphrases;
-use crate::charm::{Charm, now, observe};
+use crate::charm::{Charm, bucket_relation, now};
 use crate::openpgp::{OpenError, Passphrase};
 
 const LEAD: &str = "Error showing backup.";
@@ -45,7 +45,9 @@ pub(super) async fn show(charm: &Charm, parameters: &Parameters) -> Result<Resul
     let passphrases = Passphrases::resolve(charm, &options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD));
     let asked = contents::asked(parameters)?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| absent(&error).unwrap_or_else(|| led(LEAD)(error));
     let now = now();

@@ -21,7 +21,7 @@ use crate::charm::passphrases::Passphrases;
 use crate::charm::report::reported;
 use crate::charm::swaps::{parts, place};
 use crate::charm::volume::SCRATCH;
-use crate::charm::{Charm, failure, now, observe, owner};
+use crate::charm::{Charm, bucket_relation, failure, now, observe, owner};
 use crate::openpgp::OpenError;
 use crate::synapse;
 use crate::synapse::data::Part;
@@ -54,7 +54,9 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let options = charm.tools.config_get().await.map_err(led(LEAD))?;
     let passphrases = Passphrases::resolve(charm, &options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
-    let relation = observe::backup_relation(charm).await.map_err(led(LEAD))?;
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(LEAD))?;
     let catalogue = reach(charm, &relation, STORE_LEAD).await?;
     let failed = |error| {
         let known = legacy::failure(&error, LEAD).or_else(|| absent(&error));

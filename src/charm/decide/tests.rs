@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::charm::bucket_relation::BackupRelation;
 use crate::charm::database::Offer;
 use crate::charm::observe::Container;
 use crate::juju::{Options, StatusKind};
@@ -33,6 +34,7 @@ fn fresh() -> Observation {
         }),
         opened_ports: Vec::new(),
         backup: BackupRelation::Absent,
+        asking: None,
         database: DatabaseRelation::Absent,
         inhabited: false,
         offer: Offer::Fit,
@@ -80,7 +82,9 @@ fn line(step: &Step) -> String {
         ),
         Step::Replan => "replan".to_owned(),
         Step::OpenPort(port) => format!("open port {port}"),
-        Step::AskForBucket { relation, bucket } => format!("ask {relation} for {bucket}"),
+        Step::AskForBucket(Asking { relation, settings }) => {
+            format!("ask {relation} for {}", settings["bucket"])
+        }
         Step::AskForDatabase { relation, settings } => {
             format!("ask {relation} for {}", settings["database"])
         }
@@ -117,12 +121,7 @@ fn applied(mut seen: Observation) -> Observation {
                 volume.server_name = ServerName::parse("example.org").ok();
             }
             Step::OpenPort(port) => seen.opened_ports.push(format!("{port}/tcp")),
-            Step::AskForBucket { relation, .. } => {
-                seen.backup = BackupRelation::Silent {
-                    relation,
-                    asked: true,
-                };
-            }
+            Step::AskForBucket(_) => seen.asking = None,
             Step::AskForDatabase { relation, .. } => {
                 seen.database = DatabaseRelation::Silent {
                     relation,
@@ -237,13 +236,14 @@ fn stopped_service_is_started_again() {
 }
 
 #[test]
-fn leader_asks_a_silent_integrator_for_a_bucket_once() {
+fn leader_asks_an_integrator_once_for_what_it_has_not_asked() {
     let relation = RelationId::parse("backup:7").unwrap();
     let mut seen = applied(fresh());
-    seen.backup = BackupRelation::Silent {
+    seen.backup = BackupRelation::Silent;
+    seen.asking = Some(Asking {
         relation,
-        asked: false,
-    };
+        settings: BTreeMap::from([("bucket".to_owned(), "relation-7".to_owned())]),
+    });
     assert_eq!(told(&seen), "ask backup:7 for relation-7");
     assert_eq!(told(&applied(seen)), "");
 }

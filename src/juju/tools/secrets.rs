@@ -40,9 +40,28 @@ impl Tools {
     ///
     /// Juju wakes the charm when there is a newer one, but only if it has read the secret before.
     pub async fn secret_get(&self, uri: &str) -> Result<SecretContent, SecretError> {
-        let arguments = ["--refresh", "--format=json", "--", uri];
+        self.read_secret(uri, &["--refresh", "--format=json", "--", uri])
+            .await
+    }
+
+    /// The same, and gives the secret a label by which Juju names it to us from then on.
+    pub async fn secret_get_as(
+        &self,
+        uri: &str,
+        label: &str,
+    ) -> Result<SecretContent, SecretError> {
+        let label = format!("--label={label}");
+        self.read_secret(uri, &["--refresh", "--format=json", &label, "--", uri])
+            .await
+    }
+
+    async fn read_secret(
+        &self,
+        uri: &str,
+        arguments: &[&str],
+    ) -> Result<SecretContent, SecretError> {
         let asked: Result<BTreeMap<String, String>, ToolError> =
-            self.ask("secret-get", &arguments).await;
+            self.ask("secret-get", arguments).await;
         let content = asked.map_err(|error| sort(error, uri))?.into_iter();
         Ok(content
             .map(|(key, value)| (key, SecretString::from(value)))

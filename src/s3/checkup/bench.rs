@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::Checkup;
 use super::sums::Sum;
 use super::traces::Traces;
+use crate::s3::bucket::timestamp;
 use crate::s3::client;
 use crate::s3::diagnosis::Scene;
 use crate::s3::error::S3Error;
@@ -23,6 +24,8 @@ use crate::s3::shared::Shared;
 
 /// How long one question may take.
 const QUESTION: Duration = Duration::from_secs(8);
+/// How many objects are listed at most.
+const LISTED: i32 = 100;
 /// How long a question may take of which little is expected.
 const ASIDE: Duration = Duration::from_secs(3);
 
@@ -49,6 +52,8 @@ pub(super) struct Bench {
     pub(super) now: fn() -> Timestamp,
     /// How much the store's clock is ahead, in seconds.
     pub(super) ahead: i64,
+    /// Whether the store knows only the first version of listings.
+    pub(super) v1: bool,
     /// The checksum that the store takes with an object.
     pub(super) sum: Sum,
     pub(super) traces: Traces,
@@ -71,6 +76,7 @@ impl Bench {
             style: params.style(),
             now: checkup.now,
             ahead: 0,
+            v1: false,
             sum: Sum::Crc32c,
             traces: Traces::new(&root, checkup.random),
             root,
@@ -130,6 +136,33 @@ impl Bench {
         error: &SdkError<E, HttpResponse>,
     ) -> S3Error {
         self.scene.explain(task, key, error)
+    }
+
+    /// The first objects whose keys begin so, with their times.
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, Option<Timestamp>)>, S3Error> {
+        let task = "list the bucket";
+        let objects = if self.v1 {
+            let call = self.client.list_objects().bucket(&self.bucket);
+            let call = call.prefix(prefix).max_keys(LISTED).customize();
+            let sent = call.config_override(self.patience()).send().await;
+            sent.map(|answer| answer.contents)
+                .map_err(|error| self.explain(task, None, &error))?
+        } else {
+            let call = self.client.list_objects_v2().bucket(&self.bucket);
+            let call = call.prefix(prefix).max_keys(LISTED).customize();
+            let sent = call.config_override(self.patience()).send().await;
+            sent.map(|answer| answer.contents)
+                .map_err(|error| self.explain(task, None, &error))?
+        };
+        let objects = objects.unwrap_or_default().into_iter();
+        let found = objects.filter_map(|object| {
+            let time = object.last_modified().and_then(timestamp);
+            object.key.map(|key| (key, time))
+        });
+        Ok(found.collect())
     }
 
     /// What a policy calls the objects below the path.

@@ -17,6 +17,9 @@ const SKEW: i64 = 5 * 60;
 /// How often the question is changed after what the store said to it.
 const TURNS: usize = 4;
 
+/// What is told of credentials that are good.
+pub(super) const ACCEPTED: &str = "the store accepts the signature";
+
 /// Codes of keys that were good once.
 const ENDED: [&str; 3] = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
 
@@ -75,7 +78,7 @@ pub(super) async fn open(
             }
             S3Error::AccessDenied { .. } => {
                 answered(&head, &took, report);
-                entered(bench, report, given, &head);
+                located(bench, report, given, &head);
                 told_style(bench, report, restyled.then_some(bench.style)).await;
                 let what = format!(
                     "{}: listing is not allowed, so nothing tells whether it is there",
@@ -111,6 +114,7 @@ pub(super) async fn open(
                 if list == List::V2 && matches!(status, 400 | 405 | 501) && head.came =>
             {
                 list = List::V1;
+                bench.v1 = true;
             }
             error => return Err(refused(bench, report, &error, &head, &took)),
         }
@@ -164,9 +168,14 @@ fn refused(bench: &Bench, report: &mut Report, error: &S3Error, head: &Head, too
     }
 }
 
-/// Credentials and region, once the store has looked at a request.
+/// Credentials and region, once the store has let us in.
 fn entered(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
-    report.pass("credentials", "the store accepts the signature");
+    report.pass("credentials", ACCEPTED);
+    located(bench, report, given, head);
+}
+
+/// The region, once the store has looked at a request.
+fn located(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
     let right = bench.learnt.home().region();
     match (right != given, &head.region) {
         (true, _) => {
@@ -182,7 +191,6 @@ fn entered(bench: &Bench, report: &mut Report, given: &str, head: &Head) {
         (false, Some(_)) => report.pass("region", format!("{given}, as the store says, too")),
         (false, None) => report.pass("region", format!("{given} is accepted")),
     }
-    tracing::debug!(bucket = bench.bucket, "the store has let us in");
 }
 
 fn answered(head: &Head, took: &str, report: &mut Report) {
@@ -201,7 +209,7 @@ fn clock(bench: &mut Bench, head: &Head, report: &mut Report) {
     };
     bench.ahead = date.as_second() - (bench.now)().as_second();
     match bench.ahead {
-        0 | 1 | -1 => report.pass("clock", "the same as the store's"),
+        -1..=1 => report.pass("clock", "the same as the store's"),
         ahead if ahead.abs() <= SKEW => report.pass("clock", apart(ahead)),
         ahead => {
             let what = format!(

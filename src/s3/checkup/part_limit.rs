@@ -22,7 +22,8 @@ const KNOWN: [(&str, &str); 8] = [
 pub(super) fn told(bench: &Bench) -> String {
     let most = PartPlan::MOST_PARTS;
     let known = of_host(bench.scene.store());
-    let known = known.unwrap_or("every known store takes so many; it cannot be probed cheaply");
+    let known =
+        known.unwrap_or("all stores that we know take so many, and the limit itself is not probed");
     format!("at most {most} parts of one size are sent; {known}")
 }
 

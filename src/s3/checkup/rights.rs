@@ -1,16 +1,22 @@
 //! What the key may do: each permission by itself.
 
+use std::time::Duration;
+
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier};
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::bench::Bench;
-use super::check::{Remedy, Report, Stop};
+use super::check::{Remedy, Report};
+use super::door::ACCEPTED;
 use super::sums::Sum;
 use crate::s3::error::S3Error;
 
 /// What the small objects hold.
 pub(super) const CONTENT: &[u8] = b"written by check-backup-storage, which removes it again\n";
+/// How long the small object may take to come.
+const READING: Duration = Duration::from_secs(8);
 /// The object that is there as long as the check lasts.
 pub(super) const OBJECT: &str = "object";
 
@@ -66,14 +72,27 @@ fn refuse(
 }
 
 /// Tries each permission.
-pub(super) async fn ask(bench: &mut Bench, report: &mut Report) -> Result<(), Stop> {
+pub(super) async fn ask(bench: &mut Bench, report: &mut Report) {
     put(bench, report).await;
     get(bench, report).await;
     list(bench, report).await;
     delete(bench, report).await;
     multipart(bench, report).await;
     abandoned(bench, report).await;
-    Ok(())
+    credentials(report);
+}
+
+/// Some stores say of a key that they do not know that it is not allowed to do things.
+fn credentials(report: &mut Report) {
+    let name = "credentials";
+    let allowed = ["put", "get", "list", "delete", "abort"];
+    match allowed.iter().any(|item| report.is_well(item)) {
+        true => report.pass(name, ACCEPTED),
+        false => {
+            let what = "nothing at all is allowed: the store does not know the access key, or the key has no rights here";
+            report.fail(name, what, vec![Remedy::Credentials]);
+        }
+    }
 }
 
 /// Writes an object, with whichever checksum the store takes.
@@ -133,8 +152,7 @@ async fn get(bench: &mut Bench, report: &mut Report) {
             return;
         }
     };
-    // More than was written is as wrong as less.
-    match answer.body.collect().await.map(|body| body.into_bytes()) {
+    match read(answer.body).await {
         Ok(bytes) if bytes == CONTENT => {
             report.pass("get", "allowed, and what was written comes back")
         }
@@ -147,8 +165,8 @@ async fn get(bench: &mut Bench, report: &mut Report) {
             let repair = "do not trust this store, or what lies between";
             report.fail("get", what, vec![Remedy::advice(repair)]);
         }
-        Err(_) => {
-            let what = "the object breaks off while it is read";
+        Err(()) => {
+            let what = "the object breaks off, or stands still, while it is read";
             report.fail(
                 "get",
                 what,
@@ -158,27 +176,26 @@ async fn get(bench: &mut Bench, report: &mut Report) {
     }
 }
 
+/// The bytes of the small object. More than was written is as wrong as less, and is not read to its end.
+async fn read(mut body: ByteStream) -> Result<Vec<u8>, ()> {
+    let mut bytes = Vec::new();
+    let read = timeout(READING, async {
+        while bytes.len() <= CONTENT.len()
+            && let Some(chunk) = body.next().await
+        {
+            bytes.extend_from_slice(&chunk.map_err(drop)?);
+        }
+        Ok(())
+    });
+    read.await.map_err(drop)??;
+    Ok(bytes)
+}
+
 async fn list(bench: &mut Bench, report: &mut Report) {
     let folder = bench.traces.folder().to_owned();
     let key = bench.traces.key(OBJECT);
-    let v1 = report.of("list-version") == Some(super::Verdict::Warn);
-    let found = match v1 {
-        false => {
-            let call = bench.client.list_objects_v2().bucket(&bench.bucket);
-            let call = call.prefix(&folder).customize();
-            let sent = call.config_override(bench.patience()).send().await;
-            sent.map(|answer| answer.contents().iter().any(|one| one.key() == Some(&key)))
-                .map_err(|error| bench.explain("list the bucket", None, &error))
-        }
-        true => {
-            let call = bench.client.list_objects().bucket(&bench.bucket);
-            let call = call.prefix(&folder).customize();
-            let sent = call.config_override(bench.patience()).send().await;
-            sent.map(|answer| answer.contents().iter().any(|one| one.key() == Some(&key)))
-                .map_err(|error| bench.explain("list the bucket", None, &error))
-        }
-    };
-    match found {
+    let found = bench.list(&folder).await;
+    match found.map(|objects| objects.iter().any(|(found, _)| *found == key)) {
         Ok(true) => report.pass("list", "allowed, and what was written is listed"),
         Ok(false) if report.is_well("put") => {
             let what = "allowed, but an object that was just written is not listed yet";

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, StorageClass};
+use aws_sdk_s3::types::{BucketVersioningStatus, LifecycleRule, StorageClass};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
@@ -92,10 +92,10 @@ async fn lifecycle_rules(bench: &Bench, report: &mut Report) {
     let call = bench.client.get_bucket_lifecycle_configuration();
     let call = call.bucket(&bench.bucket).customize();
     match call.config_override(bench.aside()).send().await {
-        Ok(answer) => lifecycle::told(answer.rules(), bench, report),
+        Ok(answer) => tell_rules(answer.rules(), bench, report),
         Err(error) => {
             if let Untold::None = reason(bench, &error) {
-                return lifecycle::told(&[], bench, report);
+                return tell_rules(&[], bench, report);
             }
             let action = "s3:GetLifecycleConfiguration";
             let none =
@@ -103,6 +103,11 @@ async fn lifecycle_rules(bench: &Bench, report: &mut Report) {
             untold(name, action, (&error, none), (bench, report));
         }
     }
+}
+
+fn tell_rules(rules: &[LifecycleRule], bench: &Bench, report: &mut Report) {
+    let (verdict, what, remedies) = lifecycle::told(rules, &bench.bucket, &bench.root);
+    report.note("lifecycle", verdict, what, remedies);
 }
 
 async fn storage_class(checkup: &Checkup, bench: &mut Bench, report: &mut Report) {

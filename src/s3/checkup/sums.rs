@@ -73,7 +73,7 @@ mod tests {
         let told = [Sum::Crc64Nvme, Sum::Crc32c, Sum::Md5].map(|sum| sum.of(b"123456789"));
         assert_eq!(
             told,
-            ["rosUhgp5lIg=", "4waSgw==", "JfnnlDI7RTiF9RgfG2JNCw=="]
+            ["rosUhgp5mIg=", "4waSgw==", "JfnnlDI7RTiF9RgfG2JNCw=="]
         );
     }
 }

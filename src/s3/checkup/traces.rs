@@ -15,8 +15,6 @@ const FOLDER: &str = "check-";
 const DIGITS: usize = 16;
 /// Traces that are older belong to a checkup that was killed.
 const STALE: Duration = Duration::from_secs(600);
-/// The most that is swept at a time.
-const MOST: usize = 1000;
 
 /// The folder of one checkup, and what lies in it.
 #[derive(Debug)]
@@ -120,23 +118,14 @@ pub(super) fn untidied(bench: &Bench, report: &mut Report) {
 /// Removes what killed checkups have left, as far as it is to be found and old.
 pub(super) async fn sweep(bench: &mut Bench) {
     let began = format!("{}{FOLDER}", bench.root);
-    let list = bench.client.list_objects_v2().bucket(&bench.bucket);
-    let list = list.prefix(&began).max_keys(MOST as i32).customize();
-    let listed = list.config_override(bench.patience()).send().await;
     let stale = |time: Option<Timestamp>, bench: &Bench| {
         let age = time.map(|time| bench.store_time().duration_since(time));
         age.is_some_and(|age| age.as_secs() > STALE.as_secs() as i64)
     };
     let mut swept = 0_usize;
-    if let Ok(answer) = listed {
-        for object in answer.contents() {
-            let time = object.last_modified().and_then(timestamp);
-            let Some(key) = object.key().filter(|key| is_ours(key, &bench.root)) else {
-                continue;
-            };
-            if stale(time, bench) {
-                swept += usize::from(remove(bench, key, None).await);
-            }
+    for (key, time) in bench.list(&began).await.unwrap_or_default() {
+        if is_ours(&key, &bench.root) && stale(time, bench) {
+            swept += usize::from(remove(bench, &key, None).await);
         }
     }
     for (key, id, time) in uploads(bench, &began).await {

@@ -299,12 +299,13 @@ fn is_book(key: &str) -> bool {
 
 /// Why a bucket cannot be a part of the host's name.
 fn no_host_style(endpoint: Option<&Endpoint>, bucket: &str) -> Option<&'static str> {
-    let in_dns = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let in_dns = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if endpoint.is_some_and(Endpoint::is_address) {
         return Some("endpoint is an address");
     }
-    if bucket.contains('.') && endpoint.is_none_or(Endpoint::is_tls) {
-        return Some("no certificate is for a bucket's name with dots in it");
+    if bucket.contains('.') {
+        // No certificate is for it, and without TLS the SDK does not do it either.
+        return Some("the bucket's name has dots in it");
     }
     let label = (3..=63).contains(&bucket.len()) && bucket.chars().all(in_dns);
     let ends = [bucket.chars().next(), bucket.chars().last()];

@@ -144,7 +144,7 @@ fn bucket_is_put_into_the_host_only_where_it_can_stand_there() {
         ("demo.backups", "", "", Path, 0),
         ("demo.backups", "", "host", Path, 1),
         ("demo.backups", "https://s3.example.com", "host", Path, 1),
-        ("demo.backups", "http://s3.example.com", "host", Host, 0),
+        ("demo.backups", "http://s3.example.com", "host", Path, 1),
         ("demo", "https://s3.example.com:9000/sub/", "host", Host, 0),
         ("Demo", "https://s3.example.com", "host", Path, 1),
         ("a_b", "", "host", Path, 1),

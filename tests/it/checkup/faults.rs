@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
 use harness::s3::{
-    CertificateAuthority, Effect, Fault, Hint, Operation, Options, Quirk, Server, relation_data,
+    CertificateAuthority, Effect, Fault, Hint, Operation, Options, Policy, Quirk, Server,
+    relation_data,
 };
-use synapse_operator::s3::{Remedy, Verdict};
+use synapse_operator::s3::{Checkup, Proxy, Remedy, Verdict};
 
 use super::{checkup, objects, run};
 
@@ -288,4 +289,63 @@ async fn a_store_that_falls_silent_is_given_up_in_time() {
         "{:?}",
         found.of("list")
     );
+}
+
+#[tokio::test]
+async fn key_that_may_do_nothing_may_be_an_unknown_one() {
+    let nothing = Policy::read(r#"{"Statement":[]}"#, "demo", "prod").unwrap();
+    let server = server(vec![Quirk::Policy(nothing)]);
+    let found = run(checkup(&server.relation_data(), &[])).await;
+    let told = found.what("credentials");
+    assert!(told.starts_with("nothing at all is allowed"), "{told}");
+    assert_eq!(found.missing("put"), ["s3:PutObject"]);
+}
+
+#[tokio::test]
+async fn proxy_in_the_way_is_named_and_so_is_the_entry_that_leaves_the_store_out() {
+    let proxy = server(Vec::new());
+    let url = format!("http://planted:password@{}", proxy.address());
+    // The name does not resolve here: only the proxy can know it. This one happens to be a store itself.
+    let look = |no_proxy: &str| Checkup {
+        proxy: Proxy::new(Some(&url), None, Some(no_proxy)).unwrap(),
+        ..checkup(&at("http://store.invalid:9000"), &[])
+    };
+    let found = run(look("10.0.0.0/8")).await;
+    let told = format!(
+        "store.invalid is reached through http://{}",
+        proxy.address()
+    );
+    assert_eq!(found.what("proxy"), told);
+    assert_eq!(found.what("dns"), "the proxy's name 127.0.0.1 is 127.0.0.1");
+    assert_eq!(found.verdict("put"), Verdict::Pass, "{:?}", found.of("put"));
+    let found = run(look(".invalid")).await;
+    assert_eq!(
+        found.what("proxy"),
+        "none for store.invalid: no_proxy has .invalid"
+    );
+    assert_eq!(found.all(Verdict::Fail), ["dns"]);
+}
+
+#[tokio::test]
+async fn proxy_that_refuses_the_way_is_told() {
+    let proxy = server(Vec::new());
+    let url = format!("http://planted:password@{}", proxy.address());
+    let look = Checkup {
+        proxy: Proxy::new(None, Some(&url), None).unwrap(),
+        ..checkup(&at("https://store.invalid"), &[])
+    };
+    let found = run(look).await;
+    assert_eq!(found.all(Verdict::Fail), ["tls"], "{:?}", found.of("tls"));
+    assert!(
+        found
+            .what("tls")
+            .contains("gives no way to store.invalid:443"),
+        "{}",
+        found.what("tls")
+    );
+    assert_eq!(
+        found.of("tls").remedies,
+        [Remedy::Proxy("store.invalid".to_owned())]
+    );
+    assert!(!format!("{:?}", found.0).contains("planted"));
 }

@@ -83,6 +83,15 @@ async fn a_relations_authority_is_trusted_in_every_form() {
 }
 
 #[tokio::test]
+async fn a_self_signed_certificate_is_trusted_when_it_is_given() {
+    let certificate = Certificate::self_signed(&["127.0.0.1"]).unwrap();
+    let chain = certificate.certificate.clone();
+    let server = tls_server(certificate);
+    let bucket = bucket(&server.relation_data(), &[("tls-ca-chain", &chain)]);
+    bucket.head().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_object_goes_both_ways_over_tls() {
     let authority = CertificateAuthority::new().unwrap();
     let server = tls_server(authority.issue(&["127.0.0.1"]).unwrap());
@@ -152,6 +161,15 @@ async fn each_certificate_that_cannot_be_trusted_is_told_with_its_reason() {
         reason(&old, Some(authority.pem())).await,
         TlsReason::Expired
     );
+    let early = tls_server(authority.issue_from(&["127.0.0.1"], 3000).unwrap());
+    assert_eq!(
+        reason(&early, Some(authority.pem())).await,
+        TlsReason::NotYetValid
+    );
+    let alone = tls_server(Certificate::self_signed(&["127.0.0.1"]).unwrap());
+    for chain in [None, Some(authority.pem())] {
+        assert_eq!(reason(&alone, chain).await, TlsReason::SelfSigned);
+    }
     let careless = tls_server(authority.as_server());
     assert_eq!(
         reason(&careless, Some(authority.pem())).await,

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::context::{Context, Effects, Immediate, LogLine, Run};
+use super::context::{Context, Effects, Immediate, LogLine, Run, Secret};
 use super::environment::{self, ModelFacts};
 use super::launcher::{Ending, Launcher};
 use super::socket::Door;
@@ -35,9 +35,17 @@ pub trait Desk {
     /// Whether the run is to be ended before its time. Asked often.
     fn order(&mut self) -> Option<Order>;
 
+    /// The way to the secrets as they are at the moment, for a model in which they may change during a run.
+    fn secrets(&self) -> Option<Secrets> {
+        None
+    }
+
     /// Lands what was pending, all or nothing; an error makes the run fail.
     fn commit(&mut self, run: &Run, effects: &Effects) -> Result<(), String>;
 }
+
+/// Reads the secrets of a model as a unit sees them.
+pub type Secrets = Box<dyn Fn() -> Vec<Secret> + Send + Sync>;
 
 /// An order to end a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +236,7 @@ impl Turn<'_> {
         };
         let (sender, news) = mpsc::sync_channel(1024);
         let socket = agent.launcher.host_path(&agent.unit.socket(&data_dir));
-        let door = Door::open(&socket, id, context, sender.clone())?;
+        let door = Door::open(&socket, id, context, desk.secrets(), sender.clone())?;
         let started = Instant::now();
         let mut child = match spawn(&mut process) {
             Ok(child) => child,

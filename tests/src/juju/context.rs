@@ -312,3 +312,19 @@ pub struct LogLine {
     /// What is logged.
     pub message: String,
 }
+
+impl Context {
+    /// Takes note of newer revisions of secrets, and of those that it did not know.
+    pub fn renew_secrets(&mut self, secrets: Vec<Secret>) {
+        for now in secrets {
+            let latest = now.newest.as_ref().unwrap_or(&now.content).clone();
+            match self.secrets.iter_mut().find(|known| known.id == now.id) {
+                Some(known) => {
+                    known.newest = (known.content != latest).then_some(latest);
+                    known.denied = now.denied;
+                }
+                None => self.secrets.push(now),
+            }
+        }
+    }
+}

@@ -1,7 +1,9 @@
-//! The s3-integrator charm of track 1, as far as a charm that is related to it can tell.
+//! The s3-integrator charm, as far as a charm that is related to it can tell.
 //!
-//! It has options and credentials, publishes them under the v0 interface once the requirer has written
-//! `bucket`, and echoes that name back when it has none of its own. It makes no bucket.
+//! Track 1 has options and credentials, publishes them under the v0 interface once the requirer has written
+//! `bucket`, and echoes that name back when it has none of its own. It makes no bucket. Track 2 speaks v1: see [`second`].
+
+mod second;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::charm::{ActionSpec, Charm, CharmOption, Endpoint, Role};
 use super::context::{Bag, Status};
-use super::model::{Application, Model, Player, Task, TaskStatus, now};
+use super::model::{Application, Link, Model, Player, Task, TaskStatus, now};
 
 const OPTIONS: [(&str, &str); 10] = [
     (
@@ -47,8 +49,15 @@ const NAME: &str = "s3-integrator";
 /// Where the credentials are kept: settings that no option has.
 const KEYS: [&str; 2] = ["access-key", "secret-key"];
 
-/// What it declares.
-pub fn charm() -> Charm {
+/// What it declares, by the channel that it was deployed from: track 1 unless that begins with another number.
+pub fn charm(channel: &str) -> Charm {
+    match channel.split('/').next() {
+        Some("2" | "edge") => second::charm(first()),
+        _ => first(),
+    }
+}
+
+fn first() -> Charm {
     let option = |kind: &str, description: &str| CharmOption {
         kind: kind.to_owned(),
         description: description.to_owned(),
@@ -121,10 +130,26 @@ pub fn publish(model: &mut Model) {
     });
     let names: Vec<String> = played.map(|(name, _)| name.clone()).collect();
     for name in names {
+        let given = second::credentials(model, &name).is_some();
         let Some(application) = model.applications.get_mut(&name) else {
             continue;
         };
-        set_status(application);
+        if second::is(application) {
+            set_status(application, (!given).then(|| "credentials".to_owned()));
+            let links = model.relations.iter().filter(|link| !link.is_peer());
+            let links: Vec<Link> = links
+                .filter(|link| link.end_of(&name).is_some())
+                .cloned()
+                .collect();
+            for link in &links {
+                second::publish(model, &name, link);
+            }
+            continue;
+        }
+        let missing = KEYS.into_iter();
+        let missing = missing.filter(|key| !application.settings.contains_key(*key));
+        let missing: Vec<String> = missing.map(str::to_owned).collect();
+        set_status(application, missing);
         let information = information(application);
         let asked: Vec<(i64, String)> = model
             .relations
@@ -155,7 +180,7 @@ fn information(application: &Application) -> Bag {
     let mut bag = Bag::new();
     for (name, value) in configuration
         .iter()
-        .filter(|(name, _)| !KEYS.contains(&name.as_str()))
+        .filter(|(name, _)| !KEYS.contains(&name.as_str()) && *name != "credentials")
     {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -208,12 +233,14 @@ fn chain(text: &str) -> String {
     json!(found).to_string()
 }
 
-fn set_status(application: &mut Application) {
-    let missing: Vec<String> = KEYS
-        .iter()
-        .filter(|key| !application.settings.contains_key(**key))
-        .map(|key| format!("'{key}'"))
-        .collect();
+/// A text of a secret's content.
+fn decoded(text: &str) -> String {
+    let bytes = STANDARD.decode(text).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn set_status(application: &mut Application, missing: impl IntoIterator<Item = String>) {
+    let missing: Vec<String> = missing.into_iter().map(|key| format!("'{key}'")).collect();
     let status = match missing.is_empty() {
         true => Status {
             status: "active".to_owned(),

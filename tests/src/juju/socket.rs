@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::agent::News;
+use super::agent::{News, Secrets};
 use super::context::Context;
 use super::tools::{self, Outcome};
 
@@ -116,6 +116,7 @@ impl Address {
 struct Desk {
     id: String,
     context: Mutex<Context>,
+    secrets: Option<Secrets>,
     shut: AtomicBool,
     first_call: OnceLock<Instant>,
     seen: SyncSender<News>,
@@ -127,6 +128,7 @@ impl Door {
         path: &Path,
         id: String,
         context: Context,
+        secrets: Option<Secrets>,
         seen: SyncSender<News>,
     ) -> io::Result<Self> {
         let address = Address::of(path)?;
@@ -138,6 +140,7 @@ impl Door {
         let desk = Arc::new(Desk {
             id,
             context: Mutex::new(context),
+            secrets,
             shut: AtomicBool::new(false),
             first_call: OnceLock::new(),
             seen,
@@ -194,6 +197,12 @@ impl Desk {
         }
         // One tool at a time: the lock is held until this one is done.
         let mut context = self.context();
+        if request.tool == "secret-get"
+            && let Some(secrets) = &self.secrets
+        {
+            // Unlike all else, they are not as they were when the run began.
+            context.renew_secrets(secrets());
+        }
         let before = context.effects.immediate.len();
         let mut stdin = || {
             send(&mut stream, &Reply::Stdin)?;

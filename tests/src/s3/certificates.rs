@@ -60,14 +60,25 @@ impl CertificateAuthority {
 
     /// A server's certificate that ends with the beginning of a year.
     pub fn issue_until(&self, names: &[&str], year: i32) -> Result<Certificate> {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names)?;
+        let mut params = params(names, 2000)?;
         // Another name than its authority's: it is not self-signed.
         params
             .distinguished_name
             .push(DnType::CommonName, "a store of the tests");
-        params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(year, 1, 1);
+        self.sign(&params)
+    }
+
+    /// A server's certificate that begins with the beginning of a year.
+    pub fn issue_from(&self, names: &[&str], year: i32) -> Result<Certificate> {
+        let mut params = params(names, year)?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a store of the tests");
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Result<Certificate> {
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Certificate {
@@ -75,6 +86,27 @@ impl CertificateAuthority {
             key: key.serialize_pem(),
         })
     }
+}
+
+impl Certificate {
+    /// A certificate that vouches for itself, and is no authority's.
+    pub fn self_signed(names: &[&str]) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let certificate = params(names, 2000)?.self_signed(&key)?;
+        Ok(Self {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+/// A server's certificate to be signed: it begins with a year and lasts for long.
+fn params(names: &[&str], year: i32) -> Result<CertificateParams> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names)?;
+    params.not_before = date_time_ymd(year, 1, 1);
+    params.not_after = date_time_ymd(4000, 1, 1);
+    Ok(params)
 }
 
 impl Certificate {

@@ -11,7 +11,6 @@ use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::answers;
 use super::certificates::Certificate;
 use super::faults::{Fault, Faults};
+use super::keys::Keys;
 use super::quirks::{Quirk, Quirks};
 use super::requests::Operation;
 use super::shelf::Shelf;
@@ -76,6 +76,7 @@ pub struct Server {
     quirks: Quirks,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    keys: Keys,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -104,14 +105,12 @@ impl Server {
             uploads: uploads.clone(),
             quirks: quirks.clone(),
         });
-        builder.set_auth(SimpleAuth::from_single(
-            options.access_key.as_str(),
-            options.secret_key.as_str(),
-        ));
-        // The time of a request is judged in front of it, by a clock that may be off.
-        let mut config = S3Config::default();
-        config.presigned_url_max_skew_time_secs = u32::MAX;
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        let keys = Keys::new(&options.access_key, &options.secret_key);
+        builder.set_auth(keys.clone());
+        // How late it is is for the quirks to say.
+        let mut timeless = S3Config::default();
+        timeless.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(timeless))));
         let site = Site {
             service: builder.build(),
             faults: faults.clone(),
@@ -154,6 +153,7 @@ impl Server {
             quirks,
             stop: Some(stop),
             thread: Some(thread),
+            keys,
             _temporary: temporary,
         })
     }
@@ -191,6 +191,11 @@ impl Server {
             ..
         } = &self.options;
         super::relation_data(&self.endpoint(), access_key, secret_key, bucket)
+    }
+
+    /// Takes these keys from now on, and no others.
+    pub fn rotate_keys(&self, access_key: &str, secret_key: &str) {
+        self.keys.become_of(access_key, secret_key);
     }
 
     /// Orders a fault.

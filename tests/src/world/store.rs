@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::s3::{Options, Server, Versitygw};
+use crate::s3::{Options, Running, Server, Versitygw};
 
 /// A running S3 server with one bucket.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub enum Store {
     Embedded(Box<Server>),
     /// versitygw, a server that others wrote.
     Versitygw(Versitygw),
+    /// Another one, of which only its bucket's name is known: what it keeps is seen through its API alone.
+    Foreign(Box<Running>, &'static str),
 }
 
 impl Store {
@@ -35,7 +37,7 @@ impl Store {
     pub fn server(&self) -> Result<&Server> {
         match self {
             Self::Embedded(server) => Ok(server),
-            Self::Versitygw(_) => bail!("versitygw takes no faults"),
+            Self::Versitygw(_) | Self::Foreign(..) => bail!("this store takes no faults"),
         }
     }
 
@@ -49,6 +51,7 @@ impl Store {
         let data = match self {
             Self::Embedded(server) => server.relation_data(),
             Self::Versitygw(server) => server.relation_data(),
+            Self::Foreign(server, bucket) => server.relation_data(bucket),
         };
         data.get(key).cloned().unwrap_or_default()
     }
@@ -56,7 +59,7 @@ impl Store {
     /// The number of its process, when it has one of its own.
     pub fn process_id(&self) -> Option<u32> {
         match self {
-            Self::Embedded(_) => None,
+            Self::Embedded(_) | Self::Foreign(..) => None,
             Self::Versitygw(server) => Some(server.process_id()),
         }
     }
@@ -66,6 +69,7 @@ impl Store {
         let buckets = match self {
             Self::Embedded(server) => server.directory().to_owned(),
             Self::Versitygw(server) => server.objects(),
+            Self::Foreign(..) => PathBuf::new(),
         };
         buckets.join(self.fact("bucket"))
     }

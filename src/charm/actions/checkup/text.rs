@@ -159,6 +159,14 @@ mod tests {
                 &[],
             ),
         ];
-        insta::assert_snapshot!(table(&rows), @"");
+        insta::assert_snapshot!(table(&rows), @r"
+        check   | answer      | finding
+        ------------------------------------------------------------------
+        dns     | pass        | s3.example.com is 192.0.2.7
+        region  | warn        | us-east-1 is not the bucket's, which is eu-west-1; backups correct it by themselves, at the cost
+                |             | of a request
+                |             | -> juju config s3-integrator region=eu-west-1
+        latency | not checked | the bucket does not exist
+        ");
     }
 }

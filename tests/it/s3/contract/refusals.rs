@@ -89,6 +89,15 @@ pub(super) async fn a_key_without_rights_is_told(scene: &Scene) -> Shown {
 pub(super) async fn a_wrong_region_is_noticed(scene: &Scene) -> Shown {
     let bucket = scene.bucket(&[("region", "eu-nowhere-7")]);
     match bucket.head().await {
+        Ok(())
+            if bucket
+                .notices()
+                .iter()
+                .any(|notice| notice.contains("region")) =>
+        {
+            bucket.put("a", Bytes::new()).await.unwrap();
+            "yes: corrected".to_owned()
+        }
         Ok(()) => "no: taken".to_owned(),
         Err(S3Error::WrongRegion { expected, .. }) => match expected {
             Some(_) => "yes, with the right one".to_owned(),

@@ -109,7 +109,7 @@ fn deploy(mut arguments: Arguments) -> Result<u8> {
             let facts = Charm::read(&source).with_context(|| format!("cannot deploy {charm:?}"))?;
             (facts, Some(source.as_path()))
         }
-        (false, "s3-integrator") => (integrator::charm(), None),
+        (false, "s3-integrator") => (integrator::charm(arguments.last("channel")), None),
         (false, postgresql::NAME) => (postgresql::charm(), None),
         (false, name) => {
             bail!(

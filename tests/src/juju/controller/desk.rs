@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::juju::agent::{Desk, Order};
+use crate::juju::agent::{Desk, Order, Secrets};
 use crate::juju::context::{Effects, Immediate, Run};
 use crate::juju::model::{Store, Task, TaskStatus, now};
 use crate::juju::unit::UnitName;
@@ -92,6 +92,17 @@ impl Desk for ModelDesk<'_> {
             self.fault.get_or_insert(error);
         }
         Some(Order::Cancel)
+    }
+
+    fn secrets(&self) -> Option<Secrets> {
+        let (store, unit) = (self.store.clone(), self.unit.clone());
+        let read = move || {
+            let model = store.read();
+            model
+                .map(|model| model.secrets_seen_by(&unit))
+                .unwrap_or_default()
+        };
+        Some(Box::new(read))
     }
 
     fn commit(&mut self, _: &Run, effects: &Effects) -> Result<(), String> {

@@ -28,7 +28,6 @@ impl Model {
             kind: mount.kind.clone(),
             location: mount.location.clone(),
         });
-        let secrets = self.secrets.iter().map(|secret| secret.seen_by(name));
         let units = application.units.iter().map(|(number, unit)| {
             (
                 UnitName::new(name.application(), *number).to_string(),
@@ -43,7 +42,7 @@ impl Model {
             config: application.charm.configuration(&application.settings),
             relations,
             storage: storage.collect(),
-            secrets: secrets.collect(),
+            secrets: self.secrets_seen_by(name),
             state: unit.state.clone(),
             opened_ports: (!unit.ports.is_empty()).then(|| unit.ports.clone()),
             unit_status: unit.status.clone(),

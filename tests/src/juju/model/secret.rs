@@ -60,6 +60,12 @@ impl UserSecret {
 }
 
 impl Model {
+    /// All secrets as a unit sees them.
+    pub fn secrets_seen_by(&self, unit: &UnitName) -> Vec<Secret> {
+        let secrets = self.secrets.iter();
+        secrets.map(|secret| secret.seen_by(unit)).collect()
+    }
+
     /// Takes note that a unit has read a secret, which pins it to the newest revision at first and with every refresh.
     pub fn note_reading(&mut self, unit: &UnitName, uri: Option<&str>, label: &str, refresh: bool) {
         let reader = unit.to_string();
