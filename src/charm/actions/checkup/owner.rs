@@ -2,7 +2,7 @@
 
 use crate::backup::OwnerError;
 use crate::charm::failure::Failure;
-use crate::charm::observe::BackupRelation;
+use crate::charm::bucket_relation::BackupRelation;
 use crate::charm::{Charm, owner, store};
 use crate::s3::{Check, Remedy, Verdict};
 
