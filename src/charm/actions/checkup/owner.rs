@@ -1,8 +1,8 @@
 //! Whose the backups in the bucket and path are.
 
 use crate::backup::OwnerError;
-use crate::charm::failure::Failure;
 use crate::charm::bucket_relation::BackupRelation;
+use crate::charm::failure::Failure;
 use crate::charm::{Charm, owner, store};
 use crate::s3::{Check, Remedy, Verdict};
 
