@@ -110,7 +110,7 @@ impl Rule {
 
 /// Walks rules through all verbs; the table tells what was not simply done.
 async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
-    let mut table = String::new();
+    let (mut table, mut flaws) = (String::new(), Vec::new());
     let good = scene.fresh();
     scene.act(Verb::Create, &good).await.unwrap();
     for rule in rules {
@@ -131,7 +131,7 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
             if !litter.is_empty() {
                 failed.push(format!("  {verb:?} leaves {}", litter.join(", ")));
                 if !rule.leaves {
-                    eprintln!("FLAW {}: {verb:?} leaves {litter:?}", rule.name);
+                    flaws.push(format!("{}: {verb:?} leaves {litter:?}", rule.name));
                 }
             }
             match verb {
@@ -165,6 +165,8 @@ async fn walk(scene: &Scene, rules: Vec<Rule>) -> String {
             writeln!(table, "{line}").unwrap();
         }
     }
+    println!("{table}");
+    assert_eq!(flaws, [""; 0]);
     table
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod addresses;
+mod conditional;
 mod contract;
 mod corrections;
 mod faults;
@@ -14,6 +15,7 @@ mod replace;
 mod sums;
 mod tls;
 mod toxics;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
