@@ -16,8 +16,9 @@ pub(super) fn quoting(request: &Request<Incoming>, secret: &str) -> String {
         request.uri(),
         headers.collect::<Vec<_>>().join(" ")
     );
+    let quoted = format!("{secret} {quoted}");
     let quoted = quoted.replace('&', "&amp;").replace('<', "&lt;");
-    let body = error_body("Strange", &format!("{secret} {quoted}"));
+    let body = error_body("Strange", &quoted);
     let end = format!("<StringToSign>{quoted}</StringToSign></Error>");
     body.replace("</Error>", &end)
 }
