@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod addresses;
+mod conditional;
 mod contract;
 mod corrections;
 mod faults;

@@ -71,14 +71,14 @@ contract! {
         the_tag_of_a_small_object_is_its_md5: "compares it where it looks like one; the SHA-256 in the manifest counts",
         an_object_tells_when_it_was_written: "takes the time from the backup's name",
         an_object_read_ahead_comes_back_byte_for_byte: "stops",
-        the_first_bytes_are_read_alone: "reads all",
+        the_first_bytes_are_read_alone: "stops",
         an_object_that_is_replaced_under_its_reader_is_told: "stops; the SHA-256 in the manifest finds it, too",
         a_path_shuts_the_rest_of_the_bucket_out: "stops",
     }
     listing {
         a_bucket_that_is_there_can_be_used: "waits and says why",
         more_than_a_thousand_keys_are_listed_and_deleted: "asks page by page",
-        keys_come_in_the_order_of_their_bytes: "sorts by itself",
+        keys_come_in_the_order_of_their_bytes: "sorts what it tells; its names are plain letters and digits",
         one_level_tells_folders_once: "stops",
         a_prefix_ends_anywhere_in_a_name: "stops",
     }

@@ -115,15 +115,18 @@ fn a_backup_that_s3rver_altered_is_found_and_never_called_good() {
         let _ = verify().success().unwrap();
     }
 
-    // Over a line that is cut the store keeps halves: of the lease, of documents, of parts.
-    for after in [400, 5_000, 60_000] {
+    // Over a line that is cut the store keeps halves.
+    for after in [5_000, 60_000] {
         let front = Front::cutting(after, store.address).unwrap();
         let words = format!("endpoint=http://{}", front.address());
         let config = ["config", "s3-integrator", &words];
         world.juju(&config).unwrap().success().unwrap();
-        let created = act(&["create-backup"]);
-        assert_eq!(created.status, "failed", "{after}: {created:?}");
-        println!("cut after {after}: {}", created.message);
+        let task = world.begin(UNIT, &["create-backup"]).unwrap();
+        let gone_on = world.wait_until("a line to be cut again", || Ok(front.cut() > 2));
+        gone_on.unwrap();
+        // It would try for a quarter of an hour; the operator has seen enough.
+        let created = world.cancel(task).unwrap();
+        assert_ne!(created.status, "completed", "{after}: {created:?}");
     }
     let words = format!("endpoint={}", store.endpoint());
     let config = ["config", "s3-integrator", &words];

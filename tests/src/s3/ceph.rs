@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::daemon::{Daemon, free_addresses, run, status};
+use super::daemon::{Daemon, free_addresses, listens, run, status};
 use super::running::{Keys, Running};
 use crate::deadline::{Deadline, Look};
 use crate::parts;
@@ -17,9 +17,6 @@ use crate::parts;
 const START: Duration = Duration::from_secs(120);
 /// The packages that hold all of it.
 const PACKAGES: &str = "radosgw ceph-mon ceph-osd ceph-common";
-/// Who this cluster is; it never meets another one.
-const CLUSTER: &str = "5f3c1f0e-64a5-4c8a-9d0e-3f6d1d1e7a11";
-const OSD: &str = "0d0b1f6c-7d3a-4f2b-8d53-2f4f0b0f7c22";
 
 /// The version of the gateway.
 pub(super) fn version() -> Result<String> {
@@ -30,20 +27,26 @@ pub(super) fn version() -> Result<String> {
 
 /// Starts all of it and waits until it answers.
 pub(super) fn start() -> Result<Running> {
+    // One at a time: its store keeps all objects in memory, and two that start at once were seen to hinder each other.
+    let turn = fs::File::create(std::env::temp_dir().join("synapse-operator-ceph.lock"))?;
+    turn.lock()?;
     let directory = tempfile::Builder::new().prefix("ceph-").tempdir()?;
     let [monitor, gateway] = free_addresses()?;
+    let (id, osd_id) = (uuid()?, uuid()?);
     let cluster = Cluster {
         directory: directory.path().to_owned(),
+        id,
     };
     cluster.prepare(monitor)?;
     let log = |name: &str| directory.path().join(format!("{name}.out"));
 
     let mut mon = cluster.command("ceph-mon")?;
-    let mon = Daemon::start("ceph-mon", mon.args(["-f", "-i", "a"]), &log("mon"))?;
+    let mut mon = Daemon::start("ceph-mon", mon.args(["-f", "-i", "a"]), &log("mon"))?;
+    mon.wait(START, || listens(monitor))?;
     let told = cluster.command("ceph")?;
-    run({ told }.args(["--connect-timeout", "60", "osd", "new", OSD, "0"]))?;
+    run({ told }.args(["--connect-timeout", "60", "osd", "new", &osd_id, "0"]))?;
     let made = cluster.command("ceph-osd")?;
-    run({ made }.args(["-i", "0", "--mkfs", "--osd-uuid", OSD]))?;
+    run({ made }.args(["-i", "0", "--mkfs", "--osd-uuid", &osd_id]))?;
     let mut osd = cluster.command("ceph-osd")?;
     let osd = Daemon::start("ceph-osd", osd.args(["-f", "-i", "0"]), &log("osd"))?;
     Deadline::after(START).wait_for("Ceph's store to be up", || {
@@ -68,6 +71,7 @@ pub(super) fn start() -> Result<Running> {
             Box::new(osd),
             Box::new(mon),
             Box::new(directory),
+            Box::new(turn),
         ],
     );
     running.stranger = Some(Keys::strangers());
@@ -77,6 +81,8 @@ pub(super) fn start() -> Result<Running> {
 /// A cluster's directory and what is done with it.
 struct Cluster {
     directory: PathBuf,
+    /// Who it is.
+    id: String,
 }
 
 impl Cluster {
@@ -85,7 +91,7 @@ impl Cluster {
         for name in ["mon", "osd"] {
             fs::create_dir(self.directory.join(name))?;
         }
-        fs::write(self.config(), config(&self.directory, monitor))?;
+        fs::write(self.config(), config(&self.directory, &self.id, monitor))?;
         let keyring = self.directory.join("keyring");
         let map = self.directory.join("monmap");
         let mut key = Command::new(program("ceph-authtool")?);
@@ -96,7 +102,7 @@ impl Cluster {
         run(key.args(["--cap", "mon", "allow *", "--cap", "osd", "allow *"]))?;
         let mut made = Command::new(program("monmaptool")?);
         made.args(["--create", "--addv", "a", &format!("[v1:{monitor}]")]);
-        run(made.args(["--fsid", CLUSTER]).arg(&map))?;
+        run(made.args(["--fsid", &self.id]).arg(&map))?;
         let mut made = self.command("ceph-mon")?;
         made.args(["--mkfs", "-i", "a", "--monmap"]).arg(&map);
         run(made.arg("--keyring").arg(&keyring))?;
@@ -121,15 +127,20 @@ impl Cluster {
     }
 }
 
+fn uuid() -> Result<String> {
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    Ok(uuid.trim().to_owned())
+}
+
 fn program(name: &str) -> Result<PathBuf> {
     parts::machine_program(name, PACKAGES)
 }
 
-fn config(directory: &Path, monitor: SocketAddr) -> String {
+fn config(directory: &Path, id: &str, monitor: SocketAddr) -> String {
     let directory = directory.display();
     format!(
         "[global]
-fsid = {CLUSTER}
+fsid = {id}
 mon host = v1:{monitor}
 ms bind msgr2 = false
 public network = 127.0.0.0/8
@@ -142,6 +153,8 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon max pg per osd = 1000
+mon data avail warn = 0
+mon data avail crit = 0
 osd objectstore = memstore
 memstore device bytes = 4294967296
 run dir = {directory}

@@ -1,6 +1,8 @@
 //! What stands before a server: TLS for one that has none, or a line that is cut.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::Result;
@@ -18,6 +20,7 @@ pub struct Front {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    cut: Arc<AtomicUsize>,
 }
 
 /// What it does to each connection.
@@ -26,21 +29,19 @@ struct Manner {
     tls: Option<TlsAcceptor>,
     /// How many bytes of a client pass before its connection is cut.
     cut_after: Option<u64>,
+    /// How many it has cut.
+    cut: Arc<AtomicUsize>,
 }
 
 impl Front {
     /// Speaks TLS with clients and plainly with the server.
     pub fn tls(certificate: &Certificate, server: SocketAddr) -> Result<Self> {
-        let tls = Some(certificate.acceptor()?);
-        let cut_after = None;
-        Self::start(server, Manner { tls, cut_after })
+        Self::start(server, Some(certificate.acceptor()?), None)
     }
 
     /// Cuts each connection when so many bytes of the client have passed.
     pub fn cutting(after: u64, server: SocketAddr) -> Result<Self> {
-        let cut_after = Some(after);
-        let tls = None;
-        Self::start(server, Manner { tls, cut_after })
+        Self::start(server, None, Some(after))
     }
 
     /// Where it listens.
@@ -49,7 +50,19 @@ impl Front {
         self.address
     }
 
-    fn start(server: SocketAddr, manner: Manner) -> Result<Self> {
+    /// How many connections it has cut.
+    #[must_use]
+    pub fn cut(&self) -> usize {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    fn start(server: SocketAddr, tls: Option<TlsAcceptor>, cut_after: Option<u64>) -> Result<Self> {
+        let cut = Arc::new(AtomicUsize::new(0));
+        let manner = Manner {
+            tls,
+            cut_after,
+            cut: cut.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -79,6 +92,7 @@ impl Front {
             address,
             stop: Some(stop),
             thread: Some(thread),
+            cut,
         })
     }
 }
@@ -97,11 +111,11 @@ async fn pass(client: TcpStream, server: SocketAddr, manner: Manner) {
         return;
     };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    match manner.tls {
-        None => join(client, server, manner.cut_after).await,
+    match &manner.tls {
+        None => join(client, server, &manner).await,
         Some(tls) => {
             if let Ok(client) = tls.accept(client).await {
-                join(client, server, manner.cut_after).await;
+                join(client, server, &manner).await;
             }
         }
     }
@@ -111,9 +125,9 @@ async fn pass(client: TcpStream, server: SocketAddr, manner: Manner) {
 async fn join(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     mut server: TcpStream,
-    cut_after: Option<u64>,
+    manner: &Manner,
 ) {
-    let Some(cut_after) = cut_after else {
+    let Some(cut_after) = manner.cut_after else {
         let _ = copy_bidirectional(&mut client, &mut server).await;
         return;
     };
@@ -121,7 +135,12 @@ async fn join(
     let (mut from_server, mut to_server) = server.into_split();
     tokio::select! {
         // To drop both halves of both cuts the connections.
-        _ = async { copy(&mut from_client.take(cut_after), &mut to_server).await } => (),
+        Ok(passed) = async { copy(&mut from_client.take(cut_after), &mut to_server).await } => {
+            if passed == cut_after {
+                manner.cut.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         _ = copy(&mut from_server, &mut to_client) => (),
+        else => (),
     }
 }
