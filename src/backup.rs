@@ -30,7 +30,9 @@ mod restore;
 mod rotate;
 mod scope;
 mod stage;
+mod store_facts;
 mod swap;
+mod sweep;
 mod tidy;
 #[cfg(any(test, fuzzing))]
 pub mod untrusted;
@@ -60,6 +62,8 @@ pub use proof::{Level, Proof, Proven, Verdict};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
 pub use rotate::{RotateError, Rotated, Rotation, rotate};
 pub use scope::Scope;
+pub use store_facts::{ChecksumFact, StoreFacts};
 pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open};
+pub use sweep::Swept;
 pub use tidy::{forget_staged, tidy};
 pub use verify::Verification;

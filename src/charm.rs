@@ -23,6 +23,7 @@ mod selection;
 mod standing;
 mod store;
 mod swaps;
+mod sweep;
 mod transfer;
 mod volume;
 
@@ -178,7 +179,9 @@ impl Charm {
             | Event::PebbleCheckRecovered { .. }
             | Event::Secret(_) => {
                 self.end_open_swap().await?;
-                self.reconcile().await
+                self.reconcile().await?;
+                sweep::daily(self).await;
+                Ok(())
             }
         }
     }

@@ -9,6 +9,8 @@
 //! <backup-id>/proof.json             what verifications found out
 //! <backup-id>                        an object of that very name: a backup of the Python charm
 //! lease.json                         who works on the backups right now
+//! store.json                         what was learnt of the store
+//! uploads/<random>.json              an upload under way, for stores that cannot list them
 //! ```
 //!
 //! Keys are relative to the path that the S3 integrator names; the bucket adds it. Whatever else lies there belongs to
@@ -32,6 +34,7 @@ pub use failed::FailedRun;
 pub use listing::Listed;
 #[cfg(any(test, fuzzing))]
 pub(in crate::backup) use sight::is_ours;
+pub(super) use sight::{Part, parse, volume_number};
 pub use standing::Standing;
 
 /// Name of the commit marker below a backup's prefix.
@@ -41,9 +44,9 @@ pub(super) const INVENTORY: &str = "inventory.json.gpg";
 /// Name of what verifications found out.
 pub(super) const PROOF: &str = "proof.json";
 /// Name of what a failed run has to say.
-const FAILED: &str = "failed.json";
+pub(super) const FAILED: &str = "failed.json";
 /// Name of what a run logged.
-const RUN_LOG: &str = "run.log";
+pub(super) const RUN_LOG: &str = "run.log";
 /// A backup has a handful of objects; more than this are not ours.
 const OBJECTS: usize = 100_000;
 

@@ -109,8 +109,8 @@ pub struct Created {
     pub manifest: Manifest,
     /// What changed while it was read, by name.
     pub changed: Vec<String>,
-    /// How often a part had to be sent again.
-    pub retries: u32,
+    /// How many calls of the store had to be made again, of every kind.
+    pub retries: u64,
 }
 
 /// Why no backup was made.
@@ -193,6 +193,7 @@ async fn upload_all(
     now: impl Fn() -> Timestamp,
     monitor: &Monitor,
 ) -> Result<Created, CreateError> {
+    let before = creation.catalogue.bucket().retried();
     let header = InventoryHeader {
         id: creation.id.clone(),
         server_name: creation.origin.server_name.clone(),
@@ -230,27 +231,47 @@ async fn upload_all(
         manifest: Sha256Hex::of(&bytes),
     };
     let sealed = volumes::finish(read.inventory, closing).await;
-    let retries = match sealed {
+    match sealed {
         Ok(()) => inventory.upload.whole().await?,
         Err(error) => return Err(inventory.upload.failed(error).await),
-    };
+    }
 
     let log = (creation.log)();
     creation.catalogue.put_log(creation.id, log).await;
     let key = Catalogue::key(creation.id, MANIFEST);
     let bucket = creation.catalogue.bucket();
+    for volume in &manifest.volumes {
+        let there = is_there(bucket, volume).await;
+        there.map_err(|source| CreateError::Upload {
+            key: volume.key.clone(),
+            source,
+        })?;
+    }
     let kept = commit(bucket, &key, bytes.into()).await;
     kept.map_err(|source| CreateError::Upload { key, source })?;
     Ok(Created {
         manifest,
         changed,
-        retries: read.retries + retries,
+        retries: creation.catalogue.bucket().retried() - before,
     })
+}
+
+/// Looks whether a volume is there still: a run that has lost its lease may have been taken for dead and swept.
+async fn is_there(bucket: &Bucket, volume: &super::Volume) -> Result<(), S3Error> {
+    let found = bucket.stat(&volume.key).await?.map(|object| object.size);
+    match found == Some(volume.size) {
+        true => Ok(()),
+        false => Err(S3Error::SizeAltered {
+            key: volume.key.clone(),
+            expected: volume.size,
+            found,
+        }),
+    }
 }
 
 /// Writes the manifest, and reads it back: a store that answers well and keeps nothing, or something else, has no backup.
 async fn commit(bucket: &Bucket, key: &str, bytes: Bytes) -> Result<(), S3Error> {
-    bucket.put(key, bytes.clone()).await?;
+    bucket.commit(key, bytes.clone()).await?;
     let lost = |found| S3Error::SizeAltered {
         key: key.to_owned(),
         expected: bytes.len() as u64,

@@ -29,6 +29,7 @@ pub(super) async fn holding<T>(
         model_name: charm.context.model_name.clone(),
     };
     let random = |bytes: &mut [u8]| getrandom::fill(bytes);
+    let known = catalogue.recall(now()).await;
     let taken = Lease::take(catalogue, holder, task, Terms::default(), random, now).await;
     let mut lease = match taken {
         Ok(lease) => lease,
@@ -39,6 +40,7 @@ pub(super) async fn holding<T>(
         Err(error) => return Err(refused(&error).led_by(lead)),
     };
     let outcome = lease.while_held(work).await;
+    catalogue.remember(&known, now()).await;
     if let Some(lost) = lease.lost() {
         warn!("{}", failure::chain(lost));
     }

@@ -9,6 +9,7 @@ use tracing::{debug, info};
 use super::Charm;
 use crate::backup::{Phase, Progress};
 use crate::juju::{Event, Status, ToolError};
+use crate::s3::{Again, Bucket};
 
 /// How often a number that grows is told. Juju keeps about a thousand lines of one task.
 const TICK: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ async fn tell(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told: Option<Phase> = None;
     let mut since = Instant::now();
+    let retries = charm.bucket.get().map(Bucket::retries);
+    let mut told_retries = charm.bucket.get().map_or(0, Bucket::retried);
     loop {
         let now = *progress.borrow_and_update();
         if told != Some(now.phase) {
@@ -48,6 +51,11 @@ async fn tell(
         let status = Status::maintenance(format!("{task}: {line}"));
         let told_both: Result<(), ToolError> = async {
             if let Event::Action(_) = charm.context.event {
+                let again = retries.as_ref().and_then(|again| again.borrow().clone());
+                let again = again.filter(|again| again.count > told_retries);
+                told_retries = again.as_ref().map_or(told_retries, |again| again.count);
+                let again = again.map(|again| retried(&again, Instant::now()));
+                let line = format!("{line}{}", again.unwrap_or_default());
                 charm.tools.action_log(&line).await?;
             }
             charm.tools.status_set(&status).await
@@ -98,6 +106,21 @@ fn line(progress: Progress, elapsed: Duration) -> String {
             )
         }
     }
+}
+
+/// What is being tried again, why, and when.
+fn retried(again: &Again, now: Instant) -> String {
+    let Again {
+        task,
+        why,
+        next,
+        count,
+    } = again;
+    let when = match next.saturating_duration_since(now).as_secs_f64().ceil() {
+        0.0 => "now".to_owned(),
+        seconds => format!("in {seconds} s"),
+    };
+    format!("; trying to {task} again {when}: {why} (retry {count})")
 }
 
 /// A number of bytes, for people.
@@ -155,6 +178,22 @@ mod tests {
             [59, 125, 12_000].map(time),
             ["59 s", "2 min 5 s", "3 h 20 min"]
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_tried_again_is_told_with_its_reason() {
+        let now = Instant::now();
+        let again = Again {
+            task: "write part 7 of a".to_owned(),
+            why: "SlowDown (503)".to_owned(),
+            next: now + Duration::from_millis(2300),
+            count: 4,
+        };
+        assert_eq!(
+            retried(&again, now),
+            "; trying to write part 7 of a again in 3 s: SlowDown (503) (retry 4)"
+        );
+        assert!(retried(&again, now + Duration::from_secs(9)).contains(" again now: "));
     }
 
     #[test]

@@ -156,11 +156,11 @@ mod tests {
             .replace(". Backup", ".\nBackup")
             .replace(". backup", ".\nbackup");
         insta::assert_snapshot!(told, @r#"
-        backup_stall_seconds: 0 is not between 1 and 3600
-        backup_parallelism: 33 is not between 1 and 32
-        backup_upload_limit: "20MB" is no size per second; write one such as 20MiB or 512KiB
-        backup_download_limit: "1KiB" is less than 64KiB
-        backup_checksum: "sha1" is none of auto, crc64nvme, crc32c, md5 and none
+        backup_stall_seconds: 0 is not between 1 and 3600. Correct it: juju config synapse backup_stall_seconds=...
+        backup_parallelism: 33 is not between 1 and 32. Correct it: juju config synapse backup_parallelism=...
+        backup_upload_limit: "20MB" is no size per second; write one such as 20MiB or 512KiB. Correct it: juju config synapse backup_upload_limit=...
+        backup_download_limit: "1KiB" is less than 64KiB. Correct it: juju config synapse backup_download_limit=...
+        backup_checksum: "sha1" is none of auto, crc64nvme, crc32c, md5 and none. Correct it: juju config synapse backup_checksum=...
         "#);
         for text in ["-1MiB", "MiB", "20", "99999999999GiB", "20TiB"] {
             assert!(

@@ -18,7 +18,7 @@ use super::error::S3Error;
 use super::keys::Renew;
 use super::learnt::Learnt;
 use super::limits::Limits;
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::params::{Ignored, Params};
 use super::proxy::Proxy;
 use super::retries::Again;
@@ -142,8 +142,10 @@ impl Bucket {
             .config_override(self.manner(Manner::Head, "list the bucket"))
             .send()
             .await;
-        sent.map(drop)
-            .map_err(|error| self.explain("list the bucket", None, &error))
+        match sent.map_err(|error| self.explain("list the bucket", None, &error)) {
+            Err(error) if listing::is_unknown(&error) => self.head_v1(error).await,
+            asked => asked.map(drop),
+        }
     }
 
     /// Opens an object for reading.

@@ -6,13 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
 
 use super::bucket::Bucket;
 use super::error::S3Error;
@@ -279,31 +273,6 @@ impl Objection {
             S3Error::Refused { status, code, .. } => format!("{code} ({status})"),
             other => other.to_string(),
         }
-    }
-}
-
-/// Sends a request with its `Content-MD5` in the place of the checksum that the SDK adds by itself.
-#[derive(Debug)]
-pub(super) struct Md5Instead;
-
-impl Intercept for Md5Instead {
-    fn name(&self) -> &'static str {
-        "an MD5 instead of a checksum"
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request_mut();
-        let digest = STANDARD.encode(Md5::digest(request.body().bytes().unwrap_or_default()));
-        let headers = request.headers_mut();
-        headers.remove("x-amz-sdk-checksum-algorithm");
-        headers.remove("x-amz-checksum-crc32");
-        headers.insert("content-md5", digest);
-        Ok(())
     }
 }
 

@@ -66,7 +66,16 @@ impl Bucket {
         self.abort(&upload.key, &upload.id).await
     }
 
+    /// Aborts an upload that may be over; tells whether it was open still, as far as the store says.
+    pub async fn end_upload(&self, upload: &OpenUpload) -> Result<bool, S3Error> {
+        self.abort_open(&upload.key, &upload.id).await
+    }
+
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), S3Error> {
+        self.abort_open(key, id).await.map(drop)
+    }
+
+    async fn abort_open(&self, key: &str, id: &str) -> Result<bool, S3Error> {
         let task = format!("abort the upload of {key}");
         let call = self
             .client()
@@ -79,10 +88,10 @@ impl Bucket {
             .config_override(self.manner(Manner::Control, &task))
             .send()
             .await;
-        let Err(error) = sent else { return Ok(()) };
+        let Err(error) = sent else { return Ok(true) };
         match self.explain(&task, None, &error) {
-            S3Error::Refused { code, .. } if code == "NoSuchUpload" => Ok(()),
-            S3Error::NotS3 { status: 404, .. } => Ok(()),
+            S3Error::Refused { code, .. } if code == "NoSuchUpload" => Ok(false),
+            S3Error::NotS3 { status: 404, .. } => Ok(false),
             other => Err(other),
         }
     }

@@ -1,13 +1,20 @@
 //! Small writes: objects in one request, and deletions.
 
-use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_s3::config::{
+    Builder, ConfigBag, Intercept, RequestChecksumCalculation, RuntimeComponents,
+};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::future;
+use md5::{Digest as _, Md5};
 
 use super::bucket::{Bucket, unbuilt, unquoted};
-use super::checksum::{Md5Instead, Sum};
+use super::checksum::Sum;
 use super::client::Manner;
 use super::error::S3Error;
 use super::parts::Digests;
@@ -263,4 +270,29 @@ fn knows_no_batch(error: &S3Error) -> bool {
             ..
         }
     )
+}
+
+/// Sends a request with its `Content-MD5` in the place of the checksum that the SDK adds by itself.
+#[derive(Debug)]
+struct Md5Instead;
+
+impl Intercept for Md5Instead {
+    fn name(&self) -> &'static str {
+        "an MD5 instead of a checksum"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let digest = STANDARD.encode(Md5::digest(request.body().bytes().unwrap_or_default()));
+        let headers = request.headers_mut();
+        headers.remove("x-amz-sdk-checksum-algorithm");
+        headers.remove("x-amz-checksum-crc32");
+        headers.insert("content-md5", digest);
+        Ok(())
+    }
 }

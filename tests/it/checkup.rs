@@ -144,3 +144,15 @@ async fn a_store_that_is_well_passes_and_keeps_nothing() {
     assert_eq!(objects(&server), [""; 0]);
     assert_eq!(server.open_uploads(), 0);
 }
+
+#[test]
+fn every_item_is_in_the_reference() {
+    let page = include_str!("../../docs/reference/actions.md");
+    let own = ["relation", "owner"];
+    for item in ITEMS.iter().chain(&own) {
+        assert!(
+            page.contains(&format!("`{item}`")),
+            "{item} is not in the reference"
+        );
+    }
+}

@@ -38,6 +38,8 @@ mod show;
 mod staging;
 mod standings;
 mod story;
+mod sweep;
+mod transfer;
 mod traps;
 mod two_units;
 mod workload;

@@ -48,7 +48,7 @@ pub(super) struct Sights {
 
 /// The part of a backup that a key names.
 #[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
+pub(in crate::backup) enum Part<'a> {
     /// The whole: an object of the backup's very name.
     Flat,
     /// An object in its folder.
@@ -152,7 +152,7 @@ impl Catalogue {
 }
 
 /// The backup that a key is of, and which part of it; nothing when it is somebody else's.
-fn parse(key: &str) -> Option<(BackupId, Part<'_>)> {
+pub(in crate::backup) fn parse(key: &str) -> Option<(BackupId, Part<'_>)> {
     let Some((id, name)) = key.split_once('/') else {
         return Some((BackupId::parse(key).ok()?, Part::Flat));
     };
@@ -167,7 +167,7 @@ pub(in crate::backup) fn is_ours(key: &str) -> bool {
 }
 
 /// The number in a volume's name.
-fn volume_number(name: &str) -> Option<u32> {
+pub(in crate::backup) fn volume_number(name: &str) -> Option<u32> {
     let digits = name.strip_prefix("volume-")?.strip_suffix(".tar.gpg")?;
     let number: u32 = digits.parse().ok()?;
     (name == volume_name(usize::try_from(number).ok()?)).then_some(number)

@@ -42,7 +42,6 @@ pub(super) struct Read {
     pub(super) inventory: InventoryWriter<SealedPipe>,
     /// What `tar` said of files that changed.
     pub(super) changed: Vec<String>,
-    pub(super) retries: u32,
 }
 
 /// The inventory, whose upload goes on beside the volumes'.
@@ -52,7 +51,7 @@ pub(super) struct Document {
 }
 
 /// An upload that goes on by itself.
-pub(super) struct DocumentUpload(JoinHandle<Result<u32, CreateError>>);
+pub(super) struct DocumentUpload(JoinHandle<Result<(), CreateError>>);
 
 impl Document {
     /// Begins the inventory and its upload.
@@ -80,8 +79,8 @@ impl Document {
 }
 
 impl DocumentUpload {
-    /// Waits for the upload of an inventory that was finished; gives its retries.
-    pub(super) async fn whole(self) -> Result<u32, CreateError> {
+    /// Waits for the upload of an inventory that was finished.
+    pub(super) async fn whole(self) -> Result<(), CreateError> {
         joined(self.0).await
     }
 
@@ -112,7 +111,7 @@ pub(super) async fn upload(
         read_groups(creation, notes, begun, monitor),
         seal_volumes(creation, volumes),
     );
-    let ((notes, changed), (sealed, retries)) = match (read, sealed) {
+    let ((notes, changed), sealed) = match (read, sealed) {
         (Ok(read), Ok(sealed)) => (read, sealed),
         (read, sealed) => return Err(cause([read.err(), sealed.err()])),
     };
@@ -124,7 +123,6 @@ pub(super) async fn upload(
         components: notes.components,
         inventory: notes.inventory,
         changed,
-        retries,
     })
 }
 
@@ -200,12 +198,12 @@ impl SealedVolume {
     }
 }
 
-/// Seals and uploads each volume as it is begun; gives them with the retries that they took.
+/// Seals and uploads each volume as it is begun.
 async fn seal_volumes(
     creation: &Creation<'_>,
     mut volumes: mpsc::Receiver<Begun>,
-) -> Result<(Vec<SealedVolume>, u32), CreateError> {
-    let (mut sealed, mut retries) = (Vec::new(), 0);
+) -> Result<Vec<SealedVolume>, CreateError> {
+    let mut sealed = Vec::new();
     while let Some(Begun { archive, most }) = volumes.recv().await {
         let key = Catalogue::key(creation.id, &volume_name(sealed.len() + 1));
         let plan = PartPlan::for_size(most + most / SEAL_SHARE + SEAL_ENDS);
@@ -215,14 +213,13 @@ async fn seal_volumes(
         let bucket = creation.catalogue.bucket();
         // Only what is large and seldom read is worth a class of its own.
         let sending = send(bucket, &key, (plan, bucket.storage_class()), pieces);
-        let ((size, sha256), again) = match tokio::join!(joined(sealing), sending) {
-            (Ok(object), Ok(again)) => (object, again),
-            (object, again) => return Err(cause([object.err(), again.err()])),
+        let (size, sha256) = match tokio::join!(joined(sealing), sending) {
+            (Ok(object), Ok(())) => object,
+            (object, sent) => return Err(cause([object.err(), sent.err()])),
         };
         sealed.push(SealedVolume { key, size, sha256 });
-        retries += again;
     }
-    Ok((sealed, retries))
+    Ok(sealed)
 }
 
 /// Seals what passes; gives the size of the sealed bytes, and the digest of those behind the key packet.
@@ -267,7 +264,7 @@ async fn send(
     key: &str,
     (plan, class): (PartPlan, Option<&str>),
     mut pieces: PipeReader,
-) -> Result<u32, CreateError> {
+) -> Result<(), CreateError> {
     let failed = |source| CreateError::Upload {
         key: key.to_owned(),
         source,
@@ -294,7 +291,8 @@ async fn send(
         }
     }
     // Completing compares what the store has with what was sent.
-    Ok(upload.complete().await.map_err(failed)?.retries)
+    upload.complete().await.map_err(failed)?;
+    Ok(())
 }
 
 async fn joined<T>(handle: JoinHandle<Result<T, CreateError>>) -> Result<T, CreateError> {

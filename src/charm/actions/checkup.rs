@@ -86,7 +86,7 @@ async fn ready(
     moved: Option<u64>,
 ) -> Result<(Check, Checkup), Check> {
     let params = match relation {
-        BackupRelation::Ready(params) => params.as_ref().clone(),
+        BackupRelation::Ready(params) => Params::clone(params),
         other => return Err(refused(charm, other)),
     };
     for secret in params.secrets() {

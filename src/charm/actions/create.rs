@@ -25,7 +25,7 @@ use crate::charm::lease::owning;
 use crate::charm::report::reported;
 use crate::charm::selection::Selection;
 use crate::charm::volume::{self, SNAPSHOT};
-use crate::charm::{Charm, PRIVATE, newest, now};
+use crate::charm::{Charm, PRIVATE, newest, now, sweep};
 use crate::synapse;
 use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{Audit, AuditError};
@@ -72,12 +72,13 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         progress: Some(progress.clone()),
     };
     let work = async {
+        let swept = sweep::sweep(&ready.catalogue).await;
         let created =
             create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
         if let Err(failure) = &created {
             note(charm, &ready.catalogue, (&id, started), failure).await;
         }
-        created
+        created.map(|created| (created, swept))
     };
     let held = owning(
         charm,
@@ -89,7 +90,11 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let created = held.await;
     // The copy of the database is of no use to anybody afterwards, whatever came of it.
     volume::remove(&snapshot);
-    let mut results = results(charm, &created?, seconds(started, now()));
+    let (created, swept) = created?;
+    let mut results = results(charm, &created, seconds(started, now()));
+    if let Some(swept) = swept {
+        results.insert("swept".to_owned(), swept);
+    }
     if let Some(weakness) = ready.weakness {
         let warnings = results.entry("warnings".to_owned()).or_default();
         *warnings = format!("{warnings}\n{weakness}").trim_start().to_owned();

@@ -10,7 +10,7 @@ use crate::backup::{BackupId, Catalogue, Claim, Listed};
 use crate::charm::bucket_relation::BackupRelation;
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::lease::owning;
-use crate::charm::{Charm, bucket_relation, now, owner, store};
+use crate::charm::{Charm, bucket_relation, now, owner, store, sweep};
 
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
 pub(super) const RESULT_LIMIT: usize = 120 * 1024;
@@ -77,14 +77,17 @@ pub(super) async fn delete(charm: &Charm, parameters: &Parameters) -> Result<Res
             let error = failure::chain(&error);
             tracing::warn!(error, "the word of the owner stays in the bucket");
         }
-        Ok(deleted)
+        Ok((deleted, sweep::sweep(&catalogue).await))
     };
     let task = ("delete-backup", LEAD);
-    let deleted = owning(charm, &catalogue, task, claim, work).await?;
+    let (deleted, swept) = owning(charm, &catalogue, task, claim, work).await?;
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
         ("objects".to_owned(), deleted.objects.to_string()),
     ]);
+    if let Some(swept) = swept {
+        results.insert("swept".to_owned(), swept);
+    }
     if !deleted.committed {
         let note = "there was no finished backup, only the rest of one; it is gone";
         results.insert("note".to_owned(), note.to_owned());

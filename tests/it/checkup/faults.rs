@@ -1,6 +1,6 @@
 //! Stores that are not well, each with the item that tells it.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
 use harness::s3::{
@@ -348,4 +348,44 @@ async fn proxy_that_refuses_the_way_is_told() {
         [Remedy::Proxy("store.invalid".to_owned())]
     );
     assert!(!format!("{:?}", found.0).contains("planted"));
+}
+
+#[tokio::test]
+async fn style_that_leads_nowhere_is_told_with_the_one_that_does() {
+    let server = server(Vec::new());
+    let url = format!("http://localhost:{}", server.address().port());
+    // There are machines on which every name below localhost is this machine.
+    if ("demo.localhost", 0).to_socket_addrs().is_ok() {
+        return;
+    }
+    let found = run(checkup(&at(&url), &[])).await;
+    assert_eq!(found.what("style"), "path; host does not work");
+    let found = run(checkup(&at(&url), &[("s3-uri-style", "host")])).await;
+    assert_eq!(found.all(Verdict::Fail), ["dns"]);
+    assert_eq!(found.setting("dns"), ("s3-uri-style", "path"));
+}
+
+#[tokio::test]
+async fn storage_class_is_tried_only_when_the_relation_names_one() {
+    let server = server(Vec::new());
+    let found = run(checkup(
+        &server.relation_data(),
+        &[("storage-class", "STANDARD_IA")],
+    ))
+    .await;
+    assert_eq!(found.what("storage-class"), "STANDARD_IA is accepted");
+    assert_eq!(objects(&server), [""; 0]);
+}
+
+#[tokio::test]
+async fn store_that_gives_other_bytes_back_is_told() {
+    let server = server(Vec::new());
+    server.order(Fault::on(Operation::PutObject, Effect::Shorten));
+    let found = run(checkup(&server.relation_data(), &[])).await;
+    assert_eq!(found.verdict("get"), Verdict::Fail, "{:?}", found.of("get"));
+    assert!(
+        found.what("get").contains("checksum"),
+        "{}",
+        found.what("get")
+    );
 }

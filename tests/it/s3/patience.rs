@@ -151,7 +151,7 @@ async fn rates_are_kept_and_what_waits_for_its_turn_is_not_stalled() {
     };
     let bucket = bucket(&server, slow);
     let bytes = noise(10 * MIB, 6);
-    let least = Duration::from_secs_f64(bytes.len() as f64 / RATE as f64 * 0.9);
+    let least = Duration::from_secs_f64(bytes.len() as f64 / RATE as f64 * 0.85);
     let start = Instant::now();
     let sent = upload(&bucket, KEY, &bytes).await.unwrap();
     assert_eq!(sent.complete().await.unwrap().retries, 0);

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use hyper::HeaderMap;
@@ -250,6 +251,24 @@ impl Server {
     /// Forgets all uploads that are under way.
     pub fn forget_uploads(&self) {
         self.uploads.forget_all();
+    }
+
+    /// Makes all uploads that are under way and all objects older, but those whose keys end in `kept`.
+    pub fn age(&self, by: Duration, kept: &str) -> Result<()> {
+        self.uploads.age(by);
+        let mut folders = vec![self.directory.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if kept.is_empty() || !path.ends_with(kept) {
+                    let file = std::fs::File::options().write(true).open(&path)?;
+                    file.set_modified(file.metadata()?.modified()? - by)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many uploads are under way.

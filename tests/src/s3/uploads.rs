@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,6 +60,14 @@ impl Uploads {
             .unwrap_or_else(PoisonError::into_inner)
             .open
             .clone()
+    }
+
+    /// Makes all uploads older.
+    pub(super) fn age(&self, by: Duration) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for open in state.open.values_mut() {
+            open.initiated -= by;
+        }
     }
 
     pub(super) fn check(&self, id: &str, bucket: &str, key: &str) -> S3Result<()> {
