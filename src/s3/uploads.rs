@@ -68,19 +68,22 @@ impl Bucket {
 
     /// Aborts an upload that may be over; tells whether it was open still, as far as the store says.
     pub async fn end_upload(&self, upload: &OpenUpload) -> Result<bool, S3Error> {
-        self.abort_open(&upload.key, &upload.id).await
+        self.abort_twice(&upload.key, &upload.id).await
     }
 
     /// Has the store forget an upload; asks twice, because there are stores that answer well before they have done it, and
     /// parts that were on their way come in behind the first.
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), S3Error> {
-        if self.abort_open(key, id).await? {
-            let again = self.abort_open(key, id).await;
-            if let Err(error) = again {
-                tracing::debug!(key, %error, "the abort was confirmed once");
-            }
+        self.abort_twice(key, id).await.map(drop)
+    }
+
+    /// The same; tells whether the upload was open, as far as the store says.
+    async fn abort_twice(&self, key: &str, id: &str) -> Result<bool, S3Error> {
+        let was_open = self.abort_open(key, id).await?;
+        if was_open && let Err(error) = self.abort_open(key, id).await {
+            tracing::debug!(key, %error, "the abort was confirmed once");
         }
-        Ok(())
+        Ok(was_open)
     }
 
     async fn abort_open(&self, key: &str, id: &str) -> Result<bool, S3Error> {

@@ -198,12 +198,12 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     scene.diary.write("after the backup").unwrap();
     let restore = ["restore-backup", &format!("backup-id={id}")];
 
-    // Manifest, inventory, twice the lease, and of the volume one half.
+    // Manifest, inventory, what is known of the store, twice the lease, and of the volume one half.
     let half = Effect::StallBody(MIB as u64);
     scene
         .store()
-        .order(Fault::on(Operation::GetObject, half).after(4).always());
-    scene.kill_at(&restore, Operation::GetObject, 5);
+        .order(Fault::on(Operation::GetObject, half).after(5).always());
+    scene.kill_at(&restore, Operation::GetObject, 6);
     scene.untouched();
     scene.diary.check(&scene.homeserver).unwrap();
     assert_eq!(scene.private(), [""; 0], "what was not whole is gone");
@@ -295,7 +295,7 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     );
 
     let restore = ["restore-backup", &format!("backup-id={kept}")];
-    let volume = |effect| on(Operation::GetObject, effect).after(4).always();
+    let volume = |effect| on(Operation::GetObject, effect).after(5).always();
     fail(
         &restore,
         "403 at the volume",
