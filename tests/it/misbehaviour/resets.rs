@@ -61,11 +61,11 @@ async fn each_kind_of_call_fails_once() {
     each call: 500 once: create, list, restore, verify, delete
     each call: reset once: create, list, restore, verify, delete
     each call: answer lost once: create, list, restore, verify, delete
-      Create leaves 1 open uploads
-      List leaves 1 open uploads
-      Restore leaves 1 open uploads
-      Verify leaves 1 open uploads
-      Delete leaves 1 open uploads
+      Create leaves open uploads
+      List leaves open uploads
+      Restore leaves open uploads
+      Verify leaves open uploads
+      Delete leaves open uploads
     each call but a listing: silent once: create, list, restore, verify, delete
     each call: a bad gateway once: create, list, restore, verify, delete
     ");

@@ -71,7 +71,7 @@ fn limits() -> Limits {
         part_attempts: 3,
         first_pause: Duration::from_millis(2),
         longest_pause: Duration::from_millis(10),
-        fruitless: Duration::from_secs(20),
+        fruitless: Duration::from_secs(3),
         ..Limits::default()
     }
 }
@@ -174,7 +174,7 @@ impl Scene {
             Ok(())
         };
         let terms = Terms {
-            settles: Duration::from_millis(200),
+            settles: Duration::from_secs(2),
             ..Terms::default()
         };
         let taken = Lease::take(&catalogue, holder, task, terms, random, now).await;
@@ -332,7 +332,7 @@ impl Scene {
             .collect();
         match self.server.open_uploads() {
             0 => (),
-            open => litter.push(format!("{open} open uploads")),
+            _ => litter.push("open uploads".to_owned()),
         }
         litter
     }
