@@ -13,7 +13,7 @@ PARTS := $(CURDIR)/target/parts
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 # Fuzzing needs a nightly Rust; this one is known to work.
-NIGHTLY := nightly-2026-10-29
+NIGHTLY := nightly-2026-10-30
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := relation answer manifest inventory document key
 

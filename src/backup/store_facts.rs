@@ -108,15 +108,21 @@ impl Catalogue {
 
     /// Tells the bucket what was learnt of its store before; gives that, to be compared afterwards.
     pub async fn recall(&self, now: Timestamp) -> Ways {
-        let facts = self.store_facts().await;
-        self.bucket().adopt(facts.ways(now));
-        self.bucket().ways()
+        let ways = self.store_facts().await.ways(now);
+        self.bucket().adopt(ways.clone());
+        ways
     }
 
     /// Remembers what was learnt of the store since, if anything. Where it cannot be, it is learnt again.
     pub async fn remember(&self, before: &Ways, now: Timestamp) {
         let ways = self.bucket().ways();
-        if ways == *before {
+        let kinds = |ways: &Ways| {
+            (
+                ways.sum.as_ref().map(|(sum, _)| *sum),
+                ways.list_v1.is_some(),
+            )
+        };
+        if kinds(&ways) == kinds(before) {
             return;
         }
         let facts = self.store_facts().await.with(&ways, now);

@@ -46,7 +46,7 @@ pub(super) enum BackupRelation {
     /// What it says cannot be used.
     Invalid(Vec<Problem>),
     /// A bucket and the keys to it.
-    Ready(Params),
+    Ready(Box<Params>),
 }
 
 /// What is to be written so that the other end speaks to us.
@@ -113,7 +113,7 @@ impl Told {
             }
         };
         Ok(match Params::parse(&settings) {
-            Ok(params) => BackupRelation::Ready(params),
+            Ok(params) => BackupRelation::Ready(Box::new(params)),
             Err(problems) => self.problems(&settings, problems),
         })
     }
@@ -152,9 +152,16 @@ impl Told {
         };
         let number = self.relation.number();
         let label = format!("{BACKUP}.{number}.extra.secret");
-        let content = match tools.secret_get_as(uri, &label).await {
+        let mut read = tools.secret_get_as(uri, &label).await;
+        if let Err(SecretError::Tool(ToolError::Failed { .. })) = &read {
+            // The label may still be that of an earlier secret of the same relation.
+            read = tools.secret_get(uri).await;
+        }
+        let content = match read {
             Ok(content) => content,
-            Err(SecretError::Tool(error)) => return Err(error),
+            Err(SecretError::Tool(error)) if !matches!(error, ToolError::Failed { .. }) => {
+                return Err(error);
+            }
             Err(error) => return Ok(Settings::Unreadable(error)),
         };
         let content = content.into_iter();

@@ -73,7 +73,7 @@ pub(super) fn params<'a>(
             ));
         }
         BackupRelation::Invalid(problems) => return Err(failure::parameters(problems)),
-        BackupRelation::Ready(params) => params,
+        BackupRelation::Ready(params) => params.as_ref(),
     })
 }
 

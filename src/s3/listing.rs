@@ -237,9 +237,18 @@ impl Bucket {
 /// Whether a store may not know the second version of listings.
 pub(super) fn is_unknown(error: &S3Error) -> bool {
     match error {
-        S3Error::Refused { status, .. } | S3Error::NotS3 { status, .. } => {
-            matches!(status, 400 | 405 | 501)
-        }
+        S3Error::Refused { status, code, .. } => match status {
+            501 => true,
+            400 | 405 => matches!(
+                &**code,
+                "NotImplemented"
+                    | "InvalidArgument"
+                    | "InvalidRequest"
+                    | "MethodNotAllowed"
+                    | "UnsupportedOperation"
+            ),
+            _ => false,
+        },
         _ => false,
     }
 }

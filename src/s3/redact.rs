@@ -63,6 +63,10 @@ fn without_values(mut text: String) -> String {
                 continue;
             };
             let start = behind + equals.len();
+            if text[start..].starts_with(WITHHELD) {
+                from = start;
+                continue;
+            }
             let stop = |c: char| c.is_whitespace() || "&,;\"'<>()".contains(c);
             let end = text[start..]
                 .find(stop)

@@ -71,8 +71,16 @@ impl Bucket {
         self.abort_open(&upload.key, &upload.id).await
     }
 
+    /// Has the store forget an upload; asks twice, because there are stores that answer well before they have done it, and
+    /// parts that were on their way come in behind the first.
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), S3Error> {
-        self.abort_open(key, id).await.map(drop)
+        if self.abort_open(key, id).await? {
+            let again = self.abort_open(key, id).await;
+            if let Err(error) = again {
+                tracing::debug!(key, %error, "the abort was confirmed once");
+            }
+        }
+        Ok(())
     }
 
     async fn abort_open(&self, key: &str, id: &str) -> Result<bool, S3Error> {

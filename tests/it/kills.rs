@@ -108,9 +108,11 @@ impl Scene {
         assert_eq!(self.world.status(UNIT).unwrap(), "active");
     }
 
-    /// Names in the charm's private directory on the data volume.
+    /// Names in the charm's private directory on the data volume, but that of the time of the last sweep.
     fn private(&self) -> Vec<String> {
-        names(&self.world.data(UNIT).unwrap().join(".synapse-operator"))
+        let mut names = names(&self.world.data(UNIT).unwrap().join(".synapse-operator"));
+        names.retain(|name| name != "swept");
+        names
     }
 }
 

@@ -15,6 +15,7 @@ mod replace;
 mod sums;
 mod tls;
 mod toxics;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

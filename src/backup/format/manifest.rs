@@ -126,6 +126,11 @@ impl Manifest {
         check_preamble("manifest", FORMAT, &preamble.format, preamble.version)?;
         let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         check_place("manifest", &manifest.id, id)?;
+        // Anybody who may write to the bucket may have written it: no key may lead elsewhere.
+        if !manifest.volumes.iter().all(Volume::is_named_plainly) {
+            let text = "a volume has a key that no volume has";
+            return Err(malformed(serde::de::Error::custom(text)));
+        }
         Ok(manifest)
     }
 

@@ -86,7 +86,7 @@ async fn ready(
     moved: Option<u64>,
 ) -> Result<(Check, Checkup), Check> {
     let params = match relation {
-        BackupRelation::Ready(params) => Params::clone(params),
+        BackupRelation::Ready(params) => params.as_ref().clone(),
         other => return Err(refused(charm, other)),
     };
     for secret in params.secrets() {

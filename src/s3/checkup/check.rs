@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::s3::error::S3Error;
 
 /// The items in the order in which they are told.
-pub const ITEMS: [&str; 31] = [
+pub const ITEMS: [&str; 32] = [
     "proxy",
     "dns",
     "tcp",
@@ -23,6 +23,7 @@ pub const ITEMS: [&str; 31] = [
     "list",
     "delete",
     "multipart",
+    "list-parts",
     "abort",
     "list-uploads",
     "list-version",

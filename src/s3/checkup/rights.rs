@@ -30,6 +30,7 @@ enum Right {
     List,
     Delete,
     Abort,
+    ListParts,
     ListUploads,
 }
 
@@ -41,6 +42,7 @@ impl Right {
             Self::List => "s3:ListBucket",
             Self::Delete => "s3:DeleteObject",
             Self::Abort => "s3:AbortMultipartUpload",
+            Self::ListParts => "s3:ListMultipartUploadParts",
             Self::ListUploads => "s3:ListBucketMultipartUploads",
         }
     }
@@ -48,7 +50,7 @@ impl Right {
     fn remedy(self, bench: &Bench) -> Remedy {
         let resource = match self {
             Self::List | Self::ListUploads => bench.bucket_arn(),
-            Self::Put | Self::Get | Self::Delete | Self::Abort => bench.objects(),
+            Self::Put | Self::Get | Self::Delete | Self::Abort | Self::ListParts => bench.objects(),
         };
         Remedy::Allow {
             action: self.action(),

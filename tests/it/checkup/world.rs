@@ -46,7 +46,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
 
     // Without a relation there is an answer, too.
     let none = act(&world, &["check-backup-storage"]);
-    assert_eq!(none["result"], "1 of 33 checks fails: relation");
+    assert_eq!(none["result"], "1 of 34 checks fails: relation");
     assert_eq!(none["checks"]["dns"], "not checked");
     assert!(
         page(&none).contains("-> run juju integrate synapse:backup s3-integrator"),
@@ -77,6 +77,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
     list               | pass        | allowed, and what was written is listed
     delete             | pass        | allowed
     multipart          | pass        | begun, sent and completed
+    list-parts         | pass        | allowed
     abort              | pass        | allowed
     list-uploads       | pass        | allowed
     list-version       | pass        | ListObjectsV2
@@ -98,7 +99,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
     ");
     assert_eq!(well["result"], "correct");
     let rows: Value = serde_json::from_str(well["checks-json"].as_str().unwrap()).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 33);
+    assert_eq!(rows.as_array().unwrap().len(), 34);
     assert_eq!(rows[0]["name"], "relation");
 
     // Each finding is told as it comes.
@@ -119,7 +120,7 @@ fn operator_reads_what_is_wrong_and_the_command_that_mends_it() {
     };
     set("bucket=absent");
     let wrong = act(&world, &["check-backup-storage", "rate=false"]);
-    assert_eq!(wrong["result"], "1 of 33 checks fails: bucket");
+    assert_eq!(wrong["result"], "1 of 34 checks fails: bucket");
     assert!(
         page(&wrong).contains("-> juju config s3-integrator bucket="),
         "{}",
@@ -187,7 +188,9 @@ fn policy_of_the_reference_is_enough_for_every_action() {
         "synapse",
         &format!("backup_old_passphrases={}", secret.trim()),
     ]);
-    assert_eq!(act(&world, &["rotate-passphrase"])["rotated"], "1");
+    let rotated = act(&world, &["rotate-passphrase"]);
+    assert_eq!(rotated["rotated"], "1");
+    assert_ne!(rotated["bytes-copied-by-store"], "0", "{rotated}");
     assert_eq!(act(&world, &["verify-backup", &id])["result"], "correct");
 
     let looked = act(&world, &["check-backup-storage", "size=20MiB"]);

@@ -37,12 +37,13 @@ fn rules() -> Vec<Rule> {
         fault_of(
             "read: not there, always",
             on(Effect::refuse(404, "NoSuchKey")).always(),
-        ),
+        )
+        .leaving(),
         fault_of(
             "read: in an archive",
             on(Effect::refuse(403, "InvalidObjectState")).always(),
         ),
-        fault_of("read: a page to log in", on(html.clone()).always()),
+        fault_of("read: a page to log in", on(html.clone()).always()).leaving(),
         fault_of(
             "look: refused",
             head(Effect::refuse(403, "AccessDenied")).always(),

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use super::noise;
 
 /// How long one verb may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What of the data directory is saved.
 const PART: &str = "media";
 /// What a restore has to take away.
@@ -63,13 +63,15 @@ fn now() -> Timestamp {
 /// Production's numbers of attempts with a test's pauses.
 fn limits() -> Limits {
     Limits {
-        head: Duration::from_secs(2),
-        control: Duration::from_secs(2),
-        silence: Duration::from_millis(500),
-        complete: Duration::from_secs(2),
+        head: Duration::from_secs(5),
+        control: Duration::from_secs(5),
+        silence: Duration::from_secs(2),
+        complete: Duration::from_secs(5),
+        control_attempts: 3,
+        part_attempts: 3,
         first_pause: Duration::from_millis(2),
         longest_pause: Duration::from_millis(10),
-        fruitless: Duration::from_secs(2),
+        fruitless: Duration::from_secs(20),
         ..Limits::default()
     }
 }

@@ -86,7 +86,8 @@ fn in_objects() -> Vec<Rule> {
         fault_of(
             "object: the tag of other bytes, always",
             on(Effect::WrongTag).always(),
-        ),
+        )
+        .leaving(),
         fault_of("object: the answer is lost", on(Effect::Lose)),
         fault_of(
             "object: the second is refused",

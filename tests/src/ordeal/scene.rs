@@ -26,8 +26,9 @@ pub(super) const UNIT: &str = "synapse/0";
 /// How long Synapse may take to answer.
 const START: Duration = Duration::from_secs(60);
 
-/// What may lie in the charm's private directory when nothing is under way: what is staged, and what was replaced.
-const KNOWN: [&str; 2] = ["staging", "previous"];
+/// What may lie in the charm's private directory when nothing is under way: what is staged, what was replaced, and when the
+/// bucket was swept.
+const KNOWN: [&str; 3] = ["staging", "previous", "swept"];
 
 /// A server, whose database, media and keys are wholly those of one side or wholly those of the other.
 #[derive(Debug)]

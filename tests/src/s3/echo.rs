@@ -17,12 +17,7 @@ pub(super) fn quoting(request: &Request<Incoming>, secret: &str) -> String {
         headers.collect::<Vec<_>>().join(" ")
     );
     let quoted = quoted.replace('&', "&amp;").replace('<', "&lt;");
-    error_body(
-        &quoted.chars().take(60).collect::<String>(),
-        &format!("{secret} {quoted}"),
-    )
-    .replace(
-        "</Error>",
-        &format!("<StringToSign>{quoted}</StringToSign></Error>"),
-    )
+    let body = error_body("Strange", &format!("{secret} {quoted}"));
+    let end = format!("<StringToSign>{quoted}</StringToSign></Error>");
+    body.replace("</Error>", &end)
 }

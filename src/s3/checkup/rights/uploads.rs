@@ -30,6 +30,7 @@ pub(super) async fn multipart(bench: &mut Bench, report: &mut Report) {
             return refuse("multipart", Right::Put, &error, (bench, report));
         }
     };
+    list_parts(bench, &key, &id, report).await;
     let part = CompletedPart::builder().part_number(1).set_e_tag(etag);
     let parts = CompletedMultipartUpload::builder().parts(part.build());
     let call = bench.client.complete_multipart_upload();
@@ -78,6 +79,26 @@ pub(super) async fn abandoned(bench: &mut Bench, report: &mut Report) {
             report.pass("abort", "allowed; there is no upload to abort");
         }
         error => refuse("abort", Right::Abort, &error, (bench, report)),
+    }
+}
+
+/// Asks for the parts of an upload, which a change of the passphrase does after the store has copied some.
+async fn list_parts(bench: &Bench, key: &str, id: &str, report: &mut Report) {
+    let name = "list-parts";
+    let call = bench.client.list_parts().bucket(&bench.bucket).key(key);
+    let call = call.upload_id(id).customize();
+    let sent = call.config_override(bench.patience()).send().await;
+    let error = match sent {
+        Ok(_) => return report.pass(name, "allowed"),
+        Err(error) => bench.explain("list the parts of an upload", None, &error),
+    };
+    let instead = "rotate-passphrase sends volumes again in the place of having them copied";
+    match error {
+        S3Error::AccessDenied { .. } => {
+            let what = format!("not allowed ({}): {instead}", Right::ListParts.action());
+            report.warn(name, what, vec![Right::ListParts.remedy(bench)]);
+        }
+        error => report.warn(name, format!("{error}: {instead}"), Vec::new()),
     }
 }
 
