@@ -56,7 +56,7 @@ fn the_integrator_publishes_when_the_charm_has_written_its_bucket() {
          esac; true",
     );
     world.deploy();
-    world.juju("deploy s3-integrator --channel edge");
+    world.juju("deploy s3-integrator --channel 1/stable");
     let integrator =
         || world.status()["applications"]["s3-integrator"]["application-status"].clone();
     assert_eq!(

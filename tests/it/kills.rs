@@ -143,10 +143,10 @@ fn killed_create_is_no_backup_and_the_next_one_works() {
     scene.untouched();
     scene.is_at_work();
 
-    // All is in the bucket but the commit.
-    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(puts - 1);
+    // All is in the bucket but the commit, which is the last; that of the owner was made by the run before.
+    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(puts - 2);
     scene.store().order(commit.always());
-    scene.kill_at(&["create-backup"], Operation::PutObject, puts);
+    scene.kill_at(&["create-backup"], Operation::PutObject, puts - 1);
     scene.untouched();
     scene.is_at_work();
     let objects = scene.world.store().objects().unwrap();
@@ -321,13 +321,13 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     403 at a part:
       Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: <store> does not allow to write part 1 of <new>/volume-0001.tar.gpg. Allow the key to list, read, write and delete in the bucket, or correct access-key and secret-key. [access-denied]
     503 at completion:
-      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store refused to complete the upload of <new>/volume-0001.tar.gpg: SlowDown (503): ordered by the test. See the store's message and its log. [store-failed]
+      Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store refused to complete the upload of <new>/volume-0001.tar.gpg: SlowDown (503): ordered by the test. The store is busy: try again later, with backup_parallelism or backup_upload_limit lower if it stays. [store-failed]
     connection cut at completion:
       Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: connection to <store> broke while trying to complete the upload of <new>/volume-0001.tar.gpg: client error (SendRequest): connection closed before message completed. Check the network and the store, then try again. [store-failed]
     error in a 200 at completion:
       Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store refused to complete the upload of <new>/volume-0001.tar.gpg: InternalError (200): ordered by the test. See the store's message and its log. [store-failed]
     503 at the manifest:
-      Error Creating Backup. Failed to upload <new>/manifest.json: store refused to write <new>/manifest.json: SlowDown (503): ordered by the test. See the store's message and its log. [store-failed]
+      Error Creating Backup. Failed to upload <new>/manifest.json: store refused to write <new>/manifest.json: SlowDown (503): ordered by the test. The store is busy: try again later, with backup_parallelism or backup_upload_limit lower if it stays. [store-failed]
     object lost after completion:
       Error Creating Backup. Failed to upload <new>/volume-0001.tar.gpg: store has no bytes of <new>/volume-0001.tar.gpg where <bytes> were sent. Try again; if it stays, do not trust this store or what lies between. [store-failed]
     object shortened after completion:

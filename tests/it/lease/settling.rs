@@ -56,10 +56,8 @@ async fn store_that_passes_conditions_over_is_seen_through_and_gives_the_lease_t
     for quirk in [Quirk::ConditionsIgnored, Quirk::ConditionsRefused] {
         let scene = Scene::new();
         scene.server.become_of(vec![quirk]);
-        let terms = Terms {
-            settles: Duration::from_millis(800),
-            ..quick()
-        };
+        // As long as in earnest: this machine may have a lot to do.
+        let terms = Terms::default();
         let units = ["synapse/0", "synapse/1", "synapse/2", "synapse/3"];
         let taken = units.map(|unit| take(&scene.catalogue, unit, terms, TASK));
         let taken = join_all(taken).await;
@@ -82,17 +80,22 @@ async fn store_that_passes_conditions_over_is_seen_through_and_gives_the_lease_t
 async fn who_is_too_slow_for_such_a_store_takes_its_lease_back_and_gives_way() {
     let scene = Scene::new();
     scene.server.become_of(vec![Quirk::ConditionsIgnored]);
-    let terms = |settles| Terms {
-        settles: Duration::from_millis(settles),
+    let unhurried = Terms {
+        settles: Terms::default().settles,
         ..quick()
     };
-    let mut first = take(&scene.catalogue, "synapse/0", terms(200), TASK)
+    let mut first = take(&scene.catalogue, "synapse/0", unhurried, TASK)
         .await
         .unwrap();
     // The second has looked before the first came, and nothing is quick enough for it.
     let unseen = Fault::on(Operation::GetObject, Effect::refuse(404, "NoSuchKey"));
     scene.server.order(unseen);
-    let second = take(&scene.catalogue, "synapse/1", terms(0), TASK);
+    let hurried = Terms {
+        renewed_every: Duration::from_secs(1),
+        settles: Duration::ZERO,
+        ..quick()
+    };
+    let second = take(&scene.catalogue, "synapse/1", hurried, TASK);
     let refused = first.while_held(second).await;
     assert_eq!(busy(refused), "synapse/0");
     assert_eq!(scene.holder().await, "synapse/0");
