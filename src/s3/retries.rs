@@ -5,7 +5,7 @@
 
 mod answer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ pub struct Again {
     pub count: u64,
 }
 
+/// How long the first data of a run may not come through: then nothing is lost yet, and an operator waits for an answer.
+const FIRST: Duration = Duration::from_secs(20);
+
 /// The retries of one bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Retries(Arc<State>);
@@ -48,6 +51,8 @@ struct State {
     last: watch::Sender<Option<Again>>,
     /// Since when no data has come through, if the last that was tried did not.
     fruitless: Mutex<Option<Instant>>,
+    /// Whether a part or a piece of a large object has ever come through.
+    flows: AtomicBool,
 }
 
 impl Default for Retries {
@@ -56,6 +61,7 @@ impl Default for Retries {
             count: AtomicU64::new(0),
             last: watch::Sender::new(None),
             fruitless: Mutex::new(None),
+            flows: AtomicBool::new(false),
         }))
     }
 }
@@ -93,9 +99,19 @@ impl Retries {
         *self.fruitless() = None;
     }
 
-    /// Data has not come through; tells whether that has been so for `longest`.
+    /// A part or a piece of a large object has come through: from now on there is work to lose, and patience pays.
+    pub(super) fn flowed(&self) {
+        self.0.flows.store(true, Ordering::Relaxed);
+        self.succeeded();
+    }
+
+    /// Data has not come through; tells whether that has been so for `longest`, or for less where none ever has.
     pub(super) fn failed(&self, longest: Duration) -> bool {
         let now = Instant::now();
+        let longest = match self.0.flows.load(Ordering::Relaxed) {
+            true => longest,
+            false => longest.min(FIRST),
+        };
         let since = *self.fruitless().get_or_insert(now);
         now - since >= longest
     }
@@ -201,7 +217,7 @@ impl Call {
     ) -> RetryAction {
         let Some(Err(error)) = context.output_or_error() else {
             if self.fruit {
-                self.retries.succeeded();
+                self.retries.flowed();
             }
             return RetryAction::NoActionIndicated;
         };

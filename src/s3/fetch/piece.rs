@@ -113,7 +113,7 @@ impl Piece {
                     body.skip -= skipped;
                     // Its turn is waited for outside the watch on silence.
                     let shared = self.source.bucket.shared();
-                    shared.retries.succeeded();
+                    shared.retries.flowed();
                     shared.download.pass(bytes.len()).await;
                     bytes.advance(usize::try_from(skipped).unwrap_or_default());
                     self.take_in(bytes).await?;
