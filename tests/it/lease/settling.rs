@@ -95,8 +95,18 @@ async fn who_is_too_slow_for_such_a_store_takes_its_lease_back_and_gives_way() {
         settles: Duration::ZERO,
         ..quick()
     };
+    // What it tried conditions on is deleted first, then its own lease; only then the first one looks again.
+    let deletions = || scene.server.calls(Operation::DeleteObjects);
+    let withdrawn = deletions() + 2;
+    let renewed = async {
+        while deletions() < withdrawn {
+            tokio::task::yield_now().await;
+        }
+        first.while_held(scene.written(1)).await;
+    };
     let second = take(&scene.catalogue, "synapse/1", hurried, TASK);
-    let refused = first.while_held(second).await;
+    let both = futures_util::future::join(second, renewed);
+    let (refused, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
     assert_eq!(busy(refused), "synapse/0");
     assert_eq!(scene.holder().await, "synapse/0");
     first.release().await;

@@ -68,6 +68,9 @@ fn patient() -> Limits {
 fn brief() -> Limits {
     Limits {
         control: Duration::from_secs(2),
+        // In earnest a line that was good before is given a quarter of an hour.
+        part_attempts: 4,
+        fruitless: Duration::from_secs(10),
         ..limits()
     }
 }
