@@ -22,6 +22,9 @@ use super::write::only;
 const SENT: &[u8] = b"not what the checksum says";
 const SAID: &[u8] = b"what the checksum says";
 
+/// The number of that part, which no part of a backup has.
+const NUMBER: i32 = 1000;
+
 /// Error codes of a body that is not what its checksum says.
 const NOTICED: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"];
 
@@ -66,7 +69,7 @@ impl Bucket {
             .bucket(self.name())
             .key(self.full(&target.key))
             .upload_id(&target.id)
-            .part_number(1);
+            .part_number(NUMBER);
         let sent = call
             .set_checksum_crc32_c(said.value(Sum::Crc32c))
             .set_checksum_crc64_nvme(said.value(Sum::Crc64Nvme))
