@@ -11,6 +11,7 @@
 mod catalogue;
 mod contents;
 mod create;
+mod extent;
 mod format;
 mod id;
 mod journal;
@@ -37,6 +38,7 @@ mod tidy;
 #[cfg(any(test, fuzzing))]
 pub mod untrusted;
 mod verify;
+mod walk;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
 pub use contents::{Page, Pattern, Question, contents};
@@ -44,6 +46,7 @@ pub use create::{
     CreateError, Created, Creation, Findings, Group, MORE, Origin, Source, SourceRoot, Watcher,
     create,
 };
+pub use extent::{Extent, Unfit};
 pub use format::{
     Database, FormatError, Manifest, Media, MediaFindings, Snapshot, State, Tally, Volume,
 };
@@ -67,3 +70,4 @@ pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open
 pub use sweep::Swept;
 pub use tidy::{forget_staged, tidy};
 pub use verify::Verification;
+pub use walk::walk;
