@@ -77,6 +77,10 @@ charm: rust ## Build the static dispatch and pack target/charm/synapse.charm
 bench: charm parts programs ## Measure: a hook with nothing to do, create, verify and restore of 1 GiB, the same by hand, the copy of a database of 500 MB, downtime up to 5 GiB (BENCH_SIZES), sizes
 	target/debug/bench
 
+.PHONY: memory
+memory: charm parts ## Save and restore 20 GiB (MEMORY_GIB) and a million files (MEMORY_FILES) within backup_memory; takes 30 GB of disk and many minutes
+	$(CARGO) test --locked --package synapse-operator-tests --test it -- --ignored --nocapture memory::
+
 .PHONY: soak
 soak: charm parts programs ## Strike a restore at every moment there is, then at moments by chance (SOAK_MINUTES=10 SOAK_SEED=)
 	target/debug/soak
