@@ -43,6 +43,7 @@ mod redact;
 mod region;
 mod replace;
 mod retries;
+mod scrutiny;
 mod self_signed;
 mod shared;
 mod target;

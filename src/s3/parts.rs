@@ -94,13 +94,23 @@ impl Default for PartPlan {
 /// What we know of a part's bytes: their MD5, and the checksum that travels with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digests {
-    md5: [u8; 16],
+    /// Absent where the store's tag is not held against it.
+    md5: Option<[u8; 16]>,
     sum: Sum,
     value: Option<String>,
 }
 
 impl Digests {
     pub(super) fn of(bytes: &[u8], sum: Sum) -> Self {
+        let md5 = Some(Md5::digest(bytes).into());
+        Self {
+            md5,
+            ..Self::summed(bytes, sum)
+        }
+    }
+
+    /// The checksum alone, where there is one: for a store that is known to look at it.
+    pub(super) fn summed(bytes: &[u8], sum: Sum) -> Self {
         let value = match sum {
             // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
             Sum::Crc32c => {
@@ -112,7 +122,7 @@ impl Digests {
             Sum::Md5 | Sum::None => None,
         };
         Self {
-            md5: Md5::digest(bytes).into(),
+            md5: None,
             sum,
             value,
         }
@@ -125,7 +135,8 @@ impl Digests {
 
     /// The header `Content-MD5`, if that is what travels with the bytes.
     pub(super) fn content_md5(&self) -> Option<String> {
-        (self.sum == Sum::Md5).then(|| STANDARD.encode(self.md5))
+        let md5 = self.md5.filter(|_| self.sum == Sum::Md5);
+        md5.map(|md5| STANDARD.encode(md5))
     }
 
     /// Whether a store's answer is about the same bytes.
@@ -138,10 +149,12 @@ impl Digests {
             .trim_matches('"')
             .to_ascii_lowercase();
         let is_md5 = tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit());
-        let ours = || -> String { self.md5.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let ours =
+            |md5: [u8; 16]| -> String { md5.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let tagged = || self.md5.is_none_or(|md5| tag == ours(md5));
         let ours_told =
             told.is_none_or(|told| self.value.as_deref().is_none_or(|value| value == told));
-        (encrypted || !is_md5 || tag == ours()) && ours_told
+        (encrypted || !is_md5 || tagged()) && ours_told
     }
 }
 
@@ -188,6 +201,9 @@ mod tests {
         assert!(digests.agree(Some("00000000000000000000000000000000-1"), None, false));
         assert!(digests.agree(None, None, false));
         assert!(!digests.agree(None, Some("AAAAAA=="), false));
+        let summed = Digests::summed(b"123456789", Sum::Crc32c);
+        assert!(summed.agree(Some(other), digests.value(Sum::Crc32c).as_deref(), false));
+        assert!(!summed.agree(Some(other), Some("AAAAAA=="), false));
     }
 
     proptest! {
