@@ -6,6 +6,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 use md5::{Digest as _, Md5};
 
 use super::checksum::Sum;
+use super::memory::Memory;
 
 const MIB: u64 = 1 << 20;
 
@@ -16,6 +17,8 @@ const MIB: u64 = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartPlan {
     part: u64,
+    /// What its parts may take of the memory together.
+    memory: u64,
 }
 
 impl PartPlan {
@@ -43,7 +46,14 @@ impl PartPlan {
         let clamped = bytes.clamp(Self::SMALLEST, Self::LARGEST);
         Self {
             part: clamped.div_ceil(MIB) * MIB,
+            ..Self::default()
         }
+    }
+
+    /// The same plan for parts that take no more than so many bytes together.
+    #[must_use]
+    pub fn within(self, memory: u64) -> Self {
+        Self { memory, ..self }
     }
 
     /// The size of every part but the last.
@@ -58,12 +68,11 @@ impl PartPlan {
         self.part * Self::MOST_PARTS
     }
 
-    /// How many parts may be on their way at once, of as many as are wanted: at least one, and beyond it 512 MiB.
+    /// How many parts may be on their way at once, of as many as are wanted: at least one, and beside them one is filled.
     #[must_use]
     pub fn in_flight(self, wanted: usize) -> usize {
-        const MEMORY: u64 = 512 * MIB;
-        let most = usize::try_from(MEMORY / self.part).unwrap_or(usize::MAX);
-        wanted.min(most).max(1)
+        let most = usize::try_from(self.memory / self.part).unwrap_or(usize::MAX);
+        wanted.min(most.saturating_sub(1)).max(1)
     }
 
     /// The number of parts that an object of this size has; an empty one has one, too.
@@ -77,6 +86,7 @@ impl Default for PartPlan {
     fn default() -> Self {
         Self {
             part: Self::DEFAULT,
+            memory: Memory::default().of_parts(),
         }
     }
 }
