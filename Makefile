@@ -82,6 +82,10 @@ bench-micro: parts-bench hot ## Measure the hot loops alone, and count their ins
 	$(CARGO) bench --locked --package synapse-operator-micro --target $(MUSL)
 	tests/micro/count.sh target/$(MUSL)/release/hot
 
+.PHONY: memory
+memory: charm parts ## Save and restore 20 GiB (MEMORY_GIB) and a million files (MEMORY_FILES) within backup_memory; takes 30 GB of disk and many minutes
+	$(CARGO) test --locked --package synapse-operator-tests --test it -- --ignored --nocapture memory::
+
 .PHONY: soak
 soak: charm parts programs ## Strike a restore at every moment there is, then at moments by chance (SOAK_MINUTES=10 SOAK_SEED=)
 	target/debug/soak

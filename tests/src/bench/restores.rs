@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rustix::fs::statvfs;
-use synapse_operator::s3::Fetch;
+use synapse_operator::s3::Limits;
 
 use super::bed::{Bed, Timed};
 use super::media::Filling;
@@ -65,7 +65,7 @@ fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
     let heading = format!(
         "Downtime and memory of a restore: pictures of 256 KiB to 1 MiB, each with five thumbnails; {rounds} rounds"
     );
-    let ahead = Fetch::MEMORY as u64 / MIB;
+    let ahead = Limits::default().memory.ahead() / MIB;
     let columns = [
         "media",
         "down, s, as the action tells",
