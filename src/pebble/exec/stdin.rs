@@ -96,6 +96,11 @@ impl Stdin {
         match act(input, cx) {
             Poll::Ready(acted) => {
                 self.patience.reset();
+                let kind = acted.as_ref().err().map(io::Error::kind);
+                // Nobody is left who could take the end of the pipe for the end of the data.
+                if matches!(input, Input::Pipe(_)) && kind == Some(io::ErrorKind::BrokenPipe) {
+                    self.is_over = true;
+                }
                 Poll::Ready(acted)
             }
             Poll::Pending => self.poll_over(cx).map(Err),
