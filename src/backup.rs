@@ -11,11 +11,14 @@
 mod catalogue;
 mod contents;
 mod create;
+mod extent;
 mod format;
 mod id;
 mod journal;
 mod lease;
 mod legacy;
+#[cfg(feature = "micro")]
+pub mod micro;
 mod moves;
 mod newest;
 mod owner;
@@ -37,6 +40,7 @@ mod tidy;
 #[cfg(any(test, fuzzing))]
 pub mod untrusted;
 mod verify;
+mod walk;
 
 pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
 pub use contents::{Page, Pattern, Question, contents};
@@ -44,6 +48,7 @@ pub use create::{
     CreateError, Created, Creation, Findings, Group, MORE, Origin, Source, SourceRoot, Watcher,
     create,
 };
+pub use extent::{Extent, Unfit};
 pub use format::{
     Database, FormatError, Manifest, Media, MediaFindings, Snapshot, State, Tally, Volume,
 };
@@ -67,3 +72,4 @@ pub use swap::{Ended, Made, Service, SwapError, Swapped, TakenBack, swap_is_open
 pub use sweep::Swept;
 pub use tidy::{forget_staged, tidy};
 pub use verify::Verification;
+pub use walk::walk;

@@ -27,7 +27,7 @@ use tracing::warn;
 use super::format::MANIFEST_LIMIT;
 use super::{BackupId, FormatError, Manifest};
 use crate::archive::Sha256Hex;
-use crate::s3::{Bucket, S3Error};
+use crate::s3::{Bucket, Memory, S3Error};
 
 pub use examine::Examined;
 pub use failed::FailedRun;
@@ -126,6 +126,11 @@ impl Catalogue {
     /// The bucket that the backups lie in.
     pub(super) fn bucket(&self) -> &Bucket {
         &self.bucket
+    }
+
+    /// What a run may take of the memory.
+    pub fn memory(&self) -> Memory {
+        self.bucket.memory()
     }
 
     /// The key of one object of a backup.

@@ -5,6 +5,7 @@ mod tar_command;
 mod volumes;
 
 pub use tar_command::MORE;
+pub(super) use volumes::sealed_size;
 
 use std::collections::BTreeMap;
 use std::io;

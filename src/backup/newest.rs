@@ -96,6 +96,9 @@ impl Catalogue {
     }
 }
 
+/// The most backups that are looked at, the newest ones, as in a listing.
+const MOST: usize = 10_000;
+
 /// All names of backups in the bucket, oldest first; whether it is a folder, or one object as the Python charm made it.
 pub(super) async fn named(catalogue: &Catalogue) -> Result<Vec<(BackupId, bool)>, S3Error> {
     let mut listing = catalogue.bucket().list_level("");
@@ -105,7 +108,19 @@ pub(super) async fn named(catalogue: &Catalogue) -> Result<Vec<(BackupId, bool)>
         found.extend(page.folders.iter().filter_map(|name| named(name, true)));
         let objects = page.objects.iter().map(|object| object.key.as_str());
         found.extend(objects.filter_map(|key| named(key, false)));
+        if found.len() > 2 * MOST {
+            newest_of(&mut found);
+        }
     }
-    found.sort();
+    newest_of(&mut found);
     Ok(found)
+}
+
+fn newest_of(found: &mut Vec<(BackupId, bool)>) {
+    found.sort();
+    let older = found.len().saturating_sub(MOST);
+    if older > 0 {
+        debug!(older, "only the newest backups are looked at");
+    }
+    found.drain(..older);
 }

@@ -217,14 +217,20 @@ impl Catalogue {
         Ok((rest, whole.into_keys().collect()))
     }
 
-    /// The keys that manifests refer to; nothing when one of them cannot be read and may refer to anything.
+    /// The keys outside of its own folder that any manifest refers to; nothing when one of them cannot be read and may refer to anything.
     async fn referred(
         &self,
         committed: &[BackupId],
     ) -> Result<Option<BTreeSet<String>>, CatalogueError> {
         let read = stream::iter(committed)
             .map(async |id| match self.manifest(id).await {
-                Ok(manifest) => Ok(Some(manifest.volumes)),
+                Ok(mut manifest) => {
+                    let own = Self::key(id, "");
+                    manifest
+                        .volumes
+                        .retain(|volume| !volume.key.starts_with(&own));
+                    Ok(Some(manifest.volumes))
+                }
                 Err(CatalogueError::Absent(_)) => Ok(Some(Vec::new())),
                 Err(CatalogueError::Manifest { .. }) => {
                     warn!(backup = %id, "its manifest cannot be read: no object is swept");

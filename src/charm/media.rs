@@ -1,14 +1,15 @@
 //! Whether the media on the data volume are those that the live database knows.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::Charm;
 use crate::archive::Sha256Hex;
+use crate::backup::walk;
 use crate::synapse::data::{Audit, AuditError, AuditFeed, Findings, MediaAudit};
 use crate::synapse::{self, below_data};
 
@@ -28,7 +29,7 @@ pub(super) async fn audit(charm: &Charm, here: &Path) -> Result<Option<MediaAudi
     }
     let audit = Audit::begin(&charm.client, synapse::DATABASE).await?;
     let (feed, root) = (audit.feed(), here.to_owned());
-    let walking = spawn_blocking(move || walk(&root, &feed));
+    let walking = spawn_blocking(move || tell(&root, &feed));
     if let Ok(Err(error)) = walking.await {
         // What could not be read is told as missing.
         tracing::warn!(%error, "not all media could be read");
@@ -69,31 +70,18 @@ fn names(findings: &Findings) -> String {
     }
 }
 
-fn walk(root: &Path, feed: &AuditFeed) -> io::Result<()> {
+fn tell(root: &Path, feed: &AuditFeed) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
-    let mut pending = vec![PathBuf::from(CONTENT)];
-    while let Some(path) = pending.pop() {
-        let here = root.join(&path);
-        let metadata = match fs::symlink_metadata(&here) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        if metadata.is_dir() {
-            for entry in fs::read_dir(&here)? {
-                pending.push(path.join(entry?.file_name()));
-            }
-        } else if metadata.is_file() {
-            let (size, sha256) = digest(&here, &mut buffer)?;
-            let name = format!(
-                "{}/{}",
-                synapse::DATA.trim_start_matches('/'),
-                path.display()
-            );
+    let data = Path::new(synapse::DATA.trim_start_matches('/'));
+    walk(&root.join(CONTENT), |here, metadata| {
+        if metadata.is_file() {
+            let (size, sha256) = digest(here, &mut buffer)?;
+            let below = here.strip_prefix(root).unwrap_or(here);
+            let name = data.join(below).display().to_string();
             feed.file(&name, size, Some(&sha256));
         }
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
 fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<(u64, Sha256Hex)> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tracing::debug;
 
 use super::Charm;
-use super::bucket_relation::{Asking, BackupRelation, Told};
+use super::bucket_relation::{self, Asking, BackupRelation};
 use super::database::{self, DatabaseRelation, Offer};
 use super::failure;
 use super::volume::Volume;
@@ -57,18 +57,19 @@ pub(super) enum ObserveError {
 }
 
 pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> {
-    let volume = volume(charm).await?;
-    let container = container(charm).await?;
-    let database = database::relation(charm).await?;
-    let (backup, asking) = match Told::read(&charm.tools).await? {
-        Some(told) => (
-            told.understood(&charm.tools).await?,
-            told.asking(charm).await?,
-        ),
-        None => (BackupRelation::Absent, None),
-    };
+    // Juju answers one question at a time; Pebble answers meanwhile.
+    let (told, container) = tokio::join!(told(charm), container(charm));
+    let (told, container) = (told?, container?);
+    let Told {
+        options,
+        volume,
+        database,
+        backup,
+        asking,
+        opened_ports,
+    } = told;
     Ok(Observation {
-        options: charm.tools.config_get().await?,
+        options,
         inhabited: match (&volume, &container, &database) {
             (_, _, DatabaseRelation::Absent) | (None, ..) | (_, None, _) => false,
             (Some(volume), Some(_), _) => {
@@ -82,10 +83,40 @@ pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> 
         volume,
         container,
         database,
-        opened_ports: charm.tools.opened_ports().await?,
+        opened_ports,
         backup,
         asking,
         unfinished: charm.unfinished.get().cloned(),
+    })
+}
+
+/// What Juju says.
+struct Told {
+    options: Options,
+    volume: Option<Volume>,
+    database: DatabaseRelation,
+    backup: BackupRelation,
+    asking: Option<Asking>,
+    opened_ports: Vec<String>,
+}
+
+async fn told(charm: &Charm) -> Result<Told, ObserveError> {
+    let volume = volume(charm).await?;
+    let database = database::relation(charm).await?;
+    let (backup, asking) = match bucket_relation::Told::read(&charm.tools).await? {
+        Some(told) => (
+            told.understood(&charm.tools).await?,
+            told.asking(charm).await?,
+        ),
+        None => (BackupRelation::Absent, None),
+    };
+    Ok(Told {
+        options: charm.options().await?.clone(),
+        volume,
+        database,
+        backup,
+        asking,
+        opened_ports: charm.tools.opened_ports().await?,
     })
 }
 

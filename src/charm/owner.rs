@@ -41,10 +41,10 @@ pub(super) async fn check(charm: &Charm, catalogue: &Catalogue) -> Result<(), Fa
 pub(super) async fn look(charm: &Charm) -> Result<Owner, Failure> {
     let seen = async {
         let volume = observe::volume(charm).await?;
-        Ok::<_, ObserveError>((volume, charm.tools.config_get().await?))
+        Ok::<_, ObserveError>((volume, charm.options().await?))
     };
     let (volume, options) = seen.await.map_err(|error| failure::sort(&error))?;
-    Ok(me(charm, volume.as_ref(), &options))
+    Ok(me(charm, volume.as_ref(), options))
 }
 
 /// What an operator is told who may not add to the backups, or delete of them.

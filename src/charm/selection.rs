@@ -1,12 +1,12 @@
 //! What a backup takes, as the options and the parameters of `create-backup` say.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
 use super::failure::{Failure, Kind};
-use crate::backup::{Scope, Tally};
+use crate::backup::{Extent, Scope, walk};
 use crate::juju::Options;
 use crate::synapse::data::{self, Part};
 
@@ -177,29 +177,20 @@ impl Selection {
     /// Measures what is taken of some paths below `root`.
     ///
     /// Files come and go while it looks; what is gone does not count.
-    pub(super) fn measure(&self, root: &Path, paths: &[PathBuf]) -> io::Result<Tally> {
-        let mut tally = Tally::default();
-        let mut pending = paths.to_vec();
-        while let Some(path) = pending.pop() {
-            if self.leaves_out(&path) {
-                continue;
-            }
-            let here = root.join(&path);
-            let metadata = match std::fs::symlink_metadata(&here) {
-                Ok(metadata) => metadata,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            tally.members += 1;
-            if metadata.is_dir() {
-                for entry in std::fs::read_dir(&here)? {
-                    pending.push(path.join(entry?.file_name()));
+    pub(super) fn measure(&self, root: &Path, paths: &[PathBuf]) -> io::Result<Extent> {
+        let mut extent = Extent::default();
+        for path in paths {
+            walk(&root.join(path), |here, metadata| {
+                let below = here.strip_prefix(root).unwrap_or(here);
+                let taken = !self.leaves_out(below);
+                if taken {
+                    let size = if metadata.is_dir() { 0 } else { metadata.len() };
+                    extent.add(below, size);
                 }
-            } else {
-                tally.content += metadata.len();
-            }
+                Ok(taken)
+            })?;
         }
-        Ok(tally)
+        Ok(extent)
     }
 
     fn leaves_out(&self, path: &Path) -> bool {
@@ -382,8 +373,9 @@ mod tests {
         let selection = read(options, "").unwrap();
         let paths = selection.paths(directory.path(), &Part::Media).unwrap();
         assert_eq!(paths, [Path::new("media/local_content")]);
-        let tally = selection.measure(directory.path(), &paths).unwrap();
+        let Extent { tally, largest } = selection.measure(directory.path(), &paths).unwrap();
         assert_eq!((tally.members, tally.content), (3, 5));
+        assert_eq!(largest, (5, PathBuf::from("media/local_content/aa/c")));
         assert_eq!(selection.patterns("data")[1], "data/media/local_thumbnails");
     }
 }

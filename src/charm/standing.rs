@@ -50,8 +50,16 @@ pub(super) async fn look(charm: &Charm, seen: &Observation, started: bool) -> St
             false => None,
         }
     };
-    let (health, (backup, foreign)) = tokio::join!(health, place(charm, seen));
+    // One that has just been started is asked for its version when it answers; one that runs, at once.
+    let early = async {
+        match runs && !started {
+            true => charm.synapse_version().await,
+            false => None,
+        }
+    };
+    let (health, early, (backup, foreign)) = tokio::join!(health, early, place(charm, seen));
     let version = match &health {
+        Some(Ok(())) if early.is_some() => early,
         Some(Ok(())) => charm.synapse_version().await,
         Some(Err(reason)) => {
             debug!(reason, "Synapse does not answer");

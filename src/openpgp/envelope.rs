@@ -167,11 +167,17 @@ fn check(skesk: &SKESK4) -> Result<(), OpenError> {
 /// A wrong passphrase makes a decrypted session key start with a nonsense algorithm. Names of real but unsupported
 /// ciphers come out by chance, too, so all that is not one of ours counts as a wrong passphrase.
 fn unlock(skesk: &SKESK4, passphrase: &Passphrase) -> Result<(Cipher, SessionKey), OpenError> {
+    if let Some(known) = passphrase.key_of(skesk) {
+        return Ok(known);
+    }
     let (algorithm, key) = skesk
         .decrypt(passphrase.password())
         .map_err(OpenError::malformed)?;
     match Cipher::of(algorithm) {
-        Some(cipher) if cipher.key_bytes() == key.len() => Ok((cipher, key)),
+        Some(cipher) if cipher.key_bytes() == key.len() => {
+            passphrase.remember(skesk.clone(), cipher, key.clone());
+            Ok((cipher, key))
+        }
         _ => Err(OpenError::WrongPassphrase),
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn key_packet(
     let aes = SymmetricAlgorithm::AES256;
     let skesk = SKESK4::with_password(cipher.algorithm(), aes, s2k, key, passphrase.password())
         .map_err(SealError::crypto)?;
+    passphrase.remember(skesk.clone(), cipher, key.clone());
     let mut packet = Vec::new();
     Packet::from(skesk)
         .serialize(&mut packet)
@@ -136,14 +137,14 @@ fn first(body: &mut PacketParser<'static>) -> Result<[u8; PREFIX], OpenError> {
 }
 
 /// The key packet at the head of a message.
-struct KeyPacket {
+pub(super) struct KeyPacket {
     /// How many bytes it takes with its header.
     length: u64,
-    skesk: SKESK4,
+    pub(super) skesk: SKESK4,
 }
 
 impl KeyPacket {
-    fn of(head: &[u8]) -> Option<Self> {
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
         let parsed = PacketParserBuilder::from_bytes(head)
             .and_then(|builder| builder.dearmor(Dearmor::Disabled).map(true).build())
             .ok()?;

@@ -1,14 +1,29 @@
 //! The passphrase, under the rule of `gpg --passphrase-file`.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use secrecy::{ExposeSecret, SecretString};
-use sequoia_openpgp::crypto::Password;
+use sequoia_openpgp::crypto::{Password, SessionKey};
+use sequoia_openpgp::packet::skesk::SKESK4;
 use thiserror::Error;
+
+use super::cfb::Cipher;
+
+/// How many messages' keys are remembered: those that one run opens again.
+const REMEMBERED: usize = 8;
 
 /// A passphrase that stock `gpg` would read from a file in the same way.
 ///
 /// It is one line of text, neither empty nor ended by a line break. It lies encrypted in memory and is overwritten when
 /// dropped. There is no `Debug`, on purpose: Sequoia's own type prints the secret in debug builds.
-pub struct Passphrase(Password);
+///
+/// It remembers the keys of the last messages that it opened or sealed, because a run reads the same inventory several times
+/// and finding a key takes a tenth of a second. They are overwritten with it.
+pub struct Passphrase {
+    password: Password,
+    keys: Mutex<VecDeque<(SKESK4, Cipher, SessionKey)>>,
+}
 
 impl Passphrase {
     /// Checks a configured secret and takes the passphrase out of it.
@@ -30,12 +45,29 @@ impl Passphrase {
         if line.contains('\0') {
             return Err(PassphraseError::Nul);
         }
-        Ok(Self(Password::from(line)))
+        Ok(Self {
+            password: Password::from(line),
+            keys: Mutex::default(),
+        })
     }
 
     /// The passphrase as Sequoia takes it; it must not be formatted.
     pub(super) fn password(&self) -> &Password {
-        &self.0
+        &self.password
+    }
+
+    /// The key of the message that begins with this packet, if it was remembered.
+    pub(super) fn key_of(&self, packet: &SKESK4) -> Option<(Cipher, SessionKey)> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = keys.iter().find(|(known, ..)| known == packet);
+        found.map(|(_, cipher, key)| (*cipher, key.clone()))
+    }
+
+    /// Remembers the key of a message.
+    pub(super) fn remember(&self, packet: SKESK4, cipher: Cipher, key: SessionKey) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.truncate(REMEMBERED - 1);
+        keys.push_front((packet, cipher, key));
     }
 }
 

@@ -147,7 +147,8 @@ impl Document {
             rest = behind.trim_start();
         }
         let Some(root) = rest.strip_prefix('<') else {
-            return true;
+            // Behind a declaration there has to be something.
+            return !rest.is_empty() || begin.is_empty();
         };
         let name: String = root
             .chars()
@@ -196,6 +197,7 @@ mod tests {
             "<R>",
             "<R>x</",
             "<?xml version",
+            "<?xml version=\"1.0\"?>",
             "<R><R/>",
             &format!("<R>{long}"),
         ] {

@@ -19,6 +19,7 @@ use super::keys::Renew;
 use super::learnt::Learnt;
 use super::limits::Limits;
 use super::listing::{self, Listing};
+use super::memory::Memory;
 use super::params::{Ignored, Params};
 use super::proxy::Proxy;
 use super::retries::Again;
@@ -107,6 +108,12 @@ impl Bucket {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.0.limits.in_flight.get()
+    }
+
+    /// What a run may take of the memory.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.0.limits.memory
     }
 
     /// Notes something for [`Bucket::notices`]; of each matter the latest counts.

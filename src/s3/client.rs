@@ -78,6 +78,8 @@ pub(super) enum Manner {
     Head,
     /// A small call.
     Control,
+    /// A small call that is made only once.
+    Once,
     /// An object to be read, whose bytes come after the answer.
     Read,
     /// What an upload depends on.
@@ -103,6 +105,7 @@ impl Manner {
                 patient(timeouts, limits.control, limits.control),
                 limits.control_attempts,
             ),
+            Self::Once => (patient(timeouts, limits.control, limits.control), 1),
             Self::Read | Self::Data => (
                 patient(timeouts, limits.silence, limits.part),
                 limits.part_attempts,
@@ -126,7 +129,7 @@ impl Manner {
             task: task.to_owned(),
             most: attempts,
             hurried: matches!(self, Self::Head),
-            bounded: !matches!(self, Self::Head | Self::Control),
+            bounded: !matches!(self, Self::Head | Self::Control | Self::Once),
             fruit: matches!(self, Self::Data | Self::Part(_) | Self::Complete),
             state: Mutex::default(),
         });

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use super::bucket::{Bucket, unquoted};
 use super::error::S3Error;
+use super::memory::Memory;
 use cells::{CELL, Cells};
 use piece::Piece;
 use source::{Body, Source};
@@ -48,6 +49,8 @@ pub struct Fetch {
     etag: Option<String>,
     /// The pieces asked for, in order.
     pieces: VecDeque<Ahead>,
+    /// The most of them.
+    ahead: usize,
     tasks: JoinSet<()>,
     cells: Cells,
     /// Up to where the object has been asked for.
@@ -70,12 +73,14 @@ impl Bucket {
     /// and whose refusal has a text (an answer to HEAD has none).
     pub async fn fetch(&self, key: &str) -> Result<Fetch, S3Error> {
         let (source, first) = Source::begin(self, key, Fetch::PIECE).await?;
+        let ahead = Fetch::ahead(self.memory());
         let mut fetch = Fetch {
             etag: source.tag.as_deref().map(unquoted),
             source,
-            pieces: VecDeque::with_capacity(Fetch::AHEAD),
+            pieces: VecDeque::new(),
+            ahead,
             tasks: JoinSet::new(),
-            cells: Cells::new(CELLS * Fetch::AHEAD),
+            cells: Cells::new(CELLS * ahead),
             asked: 0,
             given: 0,
         };
@@ -86,14 +91,21 @@ impl Bucket {
 
 impl Fetch {
     /// The bytes of one piece. The last may be smaller.
-    pub const PIECE: u64 = 4 << 20;
-    /// The pieces that are asked for at a time, the one that is handed out included.
-    pub const AHEAD: usize = 4;
-    /// The most memory that it takes: 17 MiB, of which 16 MiB are bytes asked for and not handed out yet.
+    pub const PIECE: u64 = 2 << 20;
+    /// The fewest and the most pieces that are asked for at a time.
+    const PIECES: (u64, u64) = (2, 32);
+
+    /// How many pieces are asked for at a time within a budget, the one that is handed out included: 6 with the usual one.
     ///
-    /// A chunk that was handed out is the caller's and takes up to 256 KiB. What a connection reads into, at most
-    /// 408 KiB each, is not counted.
-    pub const MEMORY: usize = CELLS * Self::AHEAD * CELL;
+    /// They are all the memory that it takes, and for each a chunk more: 13.5 MiB then, of which 12 MiB are bytes asked for
+    /// and not handed out yet. A chunk that was handed out is the caller's and takes up to 256 KiB. What a connection reads
+    /// into, at most 408 KiB each, is not counted.
+    #[must_use]
+    pub fn ahead(memory: Memory) -> usize {
+        let (fewest, most) = Self::PIECES;
+        let pieces = (memory.ahead() / Self::PIECE).clamp(fewest, most);
+        usize::try_from(pieces).unwrap_or(usize::MAX)
+    }
 
     /// The object's size in bytes.
     #[must_use]
@@ -143,12 +155,7 @@ impl Fetch {
     /// Asks for as many pieces as may be on their way. `first` is the body of the very first, which is there already.
     fn ask_ahead(&mut self, mut first: Option<Body>) {
         while self.tasks.try_join_next().is_some() {}
-        let most = self
-            .source
-            .bucket
-            .shared()
-            .download
-            .connections(Self::AHEAD);
+        let most = self.source.bucket.shared().download.connections(self.ahead);
         while self.pieces.len() < most && self.asked < self.source.size {
             let end = self.source.end_of_piece(self.asked, Self::PIECE);
             let (sender, chunks) = channel(CELLS);

@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::checksum::Checksum;
+use super::memory::Memory;
 
 /// The time-outs and the numbers of attempts. The default is what production uses.
 ///
@@ -42,6 +43,8 @@ pub struct Limits {
     pub download_rate: Option<NonZeroU64>,
     /// Parts of an upload that may be on their way at once.
     pub in_flight: NonZeroUsize,
+    /// What a run may take of the memory: it bounds the parts in flight, and says how far ahead is read.
+    pub memory: Memory,
     /// What bodies travel with for the store to check.
     pub checksum: Checksum,
 }
@@ -64,6 +67,7 @@ impl Default for Limits {
             upload_rate: None,
             download_rate: None,
             in_flight: NonZeroUsize::MIN.saturating_add(2),
+            memory: Memory::default(),
             checksum: Checksum::Auto,
         }
     }

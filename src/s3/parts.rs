@@ -6,6 +6,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 use md5::{Digest as _, Md5};
 
 use super::checksum::Sum;
+use super::memory::Memory;
 
 const MIB: u64 = 1 << 20;
 
@@ -16,6 +17,8 @@ const MIB: u64 = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartPlan {
     part: u64,
+    /// What its parts may take of the memory together.
+    memory: u64,
 }
 
 impl PartPlan {
@@ -43,7 +46,14 @@ impl PartPlan {
         let clamped = bytes.clamp(Self::SMALLEST, Self::LARGEST);
         Self {
             part: clamped.div_ceil(MIB) * MIB,
+            ..Self::default()
         }
+    }
+
+    /// The same plan for parts that take no more than so many bytes together.
+    #[must_use]
+    pub fn within(self, memory: u64) -> Self {
+        Self { memory, ..self }
     }
 
     /// The size of every part but the last.
@@ -58,12 +68,11 @@ impl PartPlan {
         self.part * Self::MOST_PARTS
     }
 
-    /// How many parts may be on their way at once, of as many as are wanted: at least one, and beyond it 512 MiB.
+    /// How many parts may be on their way at once, of as many as are wanted: at least one, and beside them one is filled.
     #[must_use]
     pub fn in_flight(self, wanted: usize) -> usize {
-        const MEMORY: u64 = 512 * MIB;
-        let most = usize::try_from(MEMORY / self.part).unwrap_or(usize::MAX);
-        wanted.min(most).max(1)
+        let most = usize::try_from(self.memory / self.part).unwrap_or(usize::MAX);
+        wanted.min(most.saturating_sub(1)).max(1)
     }
 
     /// The number of parts that an object of this size has; an empty one has one, too.
@@ -77,6 +86,7 @@ impl Default for PartPlan {
     fn default() -> Self {
         Self {
             part: Self::DEFAULT,
+            memory: Memory::default().of_parts(),
         }
     }
 }
@@ -84,13 +94,23 @@ impl Default for PartPlan {
 /// What we know of a part's bytes: their MD5, and the checksum that travels with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digests {
-    md5: [u8; 16],
+    /// Absent where the store's tag is not held against it.
+    md5: Option<[u8; 16]>,
     sum: Sum,
     value: Option<String>,
 }
 
 impl Digests {
     pub(super) fn of(bytes: &[u8], sum: Sum) -> Self {
+        let md5 = Some(Md5::digest(bytes).into());
+        Self {
+            md5,
+            ..Self::summed(bytes, sum)
+        }
+    }
+
+    /// The checksum alone, where there is one: for a store that is known to look at it.
+    pub(super) fn summed(bytes: &[u8], sum: Sum) -> Self {
         let value = match sum {
             // The library gives every checksum in 64 bits; of CRC32C (Castagnoli's polynomial) the lower 32 count.
             Sum::Crc32c => {
@@ -102,7 +122,7 @@ impl Digests {
             Sum::Md5 | Sum::None => None,
         };
         Self {
-            md5: Md5::digest(bytes).into(),
+            md5: None,
             sum,
             value,
         }
@@ -115,7 +135,8 @@ impl Digests {
 
     /// The header `Content-MD5`, if that is what travels with the bytes.
     pub(super) fn content_md5(&self) -> Option<String> {
-        (self.sum == Sum::Md5).then(|| STANDARD.encode(self.md5))
+        let md5 = self.md5.filter(|_| self.sum == Sum::Md5);
+        md5.map(|md5| STANDARD.encode(md5))
     }
 
     /// Whether a store's answer is about the same bytes.
@@ -128,10 +149,12 @@ impl Digests {
             .trim_matches('"')
             .to_ascii_lowercase();
         let is_md5 = tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit());
-        let ours = || -> String { self.md5.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let ours =
+            |md5: [u8; 16]| -> String { md5.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let tagged = || self.md5.is_none_or(|md5| tag == ours(md5));
         let ours_told =
             told.is_none_or(|told| self.value.as_deref().is_none_or(|value| value == told));
-        (encrypted || !is_md5 || tag == ours()) && ours_told
+        (encrypted || !is_md5 || tagged()) && ours_told
     }
 }
 
@@ -178,6 +201,9 @@ mod tests {
         assert!(digests.agree(Some("00000000000000000000000000000000-1"), None, false));
         assert!(digests.agree(None, None, false));
         assert!(!digests.agree(None, Some("AAAAAA=="), false));
+        let summed = Digests::summed(b"123456789", Sum::Crc32c);
+        assert!(summed.agree(Some(other), digests.value(Sum::Crc32c).as_deref(), false));
+        assert!(!summed.agree(Some(other), Some("AAAAAA=="), false));
     }
 
     proptest! {

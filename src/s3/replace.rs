@@ -264,7 +264,7 @@ impl Work<'_> {
         if body.etag() != Some(self.tag) || body.size() != self.size {
             return Err(self.replaced());
         }
-        let plan = PartPlan::for_size(self.new_size());
+        let plan = self.bucket.memory().plan(self.new_size());
         let class = self.class().await?;
         let upload =
             Upload::begin_in_class(self.bucket, self.key, plan, SENDING, class.as_deref()).await?;

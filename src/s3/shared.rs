@@ -4,6 +4,7 @@ use super::checksum::Known;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::retries::Retries;
+use super::scrutiny::Scrutiny;
 
 /// The pace of a bucket's bytes, its retries, and the ways of its store.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub(super) struct Shared {
     pub(super) retries: Retries,
     /// What was learnt of the store's ways.
     pub(super) ways: Known,
+    /// Whether the store looks at checksums.
+    pub(super) scrutiny: Scrutiny,
 }
 
 impl Shared {
@@ -25,6 +28,7 @@ impl Shared {
             download: Pace::new(limits.download_rate),
             retries: Retries::default(),
             ways: Known::default(),
+            scrutiny: Scrutiny::default(),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! to test, and the permission to write is known before the source is opened. Parts are handed to the SDK as bytes in
 //! memory with their CRC32C, which the upload had named when it was created; the store's values are given back when it is
 //! completed. All stores take this way (streams with trailers they do not). Because some stores confirm a checksum
-//! unread, the tag of each part is also held against its MD5, and the object's size is asked for at the end.
+//! unread, the tag of each part is also held against its MD5, unless the store has shown that it looks at checksums; and the
+//! object's size is asked for at the end.
 
 use std::mem;
 
@@ -166,6 +167,10 @@ impl Upload {
         let part = usize::try_from(self.plan.part_size()).unwrap_or(usize::MAX);
         while !bytes.is_empty() {
             if self.filling.len() == part {
+                if self.begun == 0 {
+                    let Target { bucket, key, .. } = &self.target;
+                    self.target.scrutinised = bucket.scrutinises(key).await;
+                }
                 self.send_part().await?;
                 self.filling = self.buffers.take().await;
             }

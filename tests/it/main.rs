@@ -18,6 +18,7 @@ mod lease;
 mod legacy;
 mod listing;
 mod load;
+mod memory;
 mod misbehaviour;
 mod openpgp;
 mod ordeal;

@@ -8,6 +8,7 @@ pub mod deadline;
 pub mod demo;
 pub mod forge;
 pub mod juju;
+pub mod limit;
 pub mod load;
 pub mod matrix;
 pub mod ordeal;

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! one listing, by pages ---> a few bytes for each backup
-//!                              '---> manifest, proof, failure: only where the listing shows one, 16 at once ---> standing
+//!                              '---> manifest, proof, failure: only where the listing shows one, 48 at once ---> standing
 //! ```
 //!
-//! Nothing that is read is kept but what a row of a table needs, so that a listing takes as much memory as it has rows.
+//! Nothing that is read is kept but what a row of a table needs, so that a listing takes as much memory as it has rows. What
+//! is read at once is bounded in number and in bytes: a store that is far away is asked for many, large ones wait.
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::sight::{Sight, Sights};
@@ -17,8 +19,10 @@ use super::{BackupId, Catalogue, CatalogueError, Manifest, Standing};
 use crate::archive::Sha256Hex;
 use crate::backup::{AtWork, Proof, Proven};
 
-/// Backups of which documents are read at once.
-const READERS: usize = 16;
+/// Backups of which documents are read at once. On a way of 60 ms twelve hundred take 1.5 s.
+const READERS: usize = 48;
+/// Bytes of documents that are read at once, unless a single one is larger; each takes several times its size.
+const READING: u32 = 2 << 20;
 
 /// A backup in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,13 +60,35 @@ impl Catalogue {
         if let Some(id) = at_work.as_ref().and_then(|work| work.backup.clone()) {
             sights.backups.entry(id).or_default();
         }
-        let sights = &sights;
+        let (sights, at_work) = (&sights, at_work.as_ref());
+        let room = &Semaphore::new(READING as usize);
         stream::iter(&sights.backups)
-            .map(|(id, sight)| self.judged(id, sight, sights, at_work.as_ref()))
+            .map(async |(id, sight)| {
+                let takes = u32::try_from(sight.documents).unwrap_or(READING);
+                // Nobody closes it.
+                let _room = room.acquire_many(takes.min(READING)).await;
+                let judged = self.judged(id, sight, sights, at_work).await?;
+                Ok(judged.map(|judged| judged.listed))
+            })
             .buffered(READERS)
-            .try_filter_map(async |judged| Ok(judged.map(|judged| judged.listed)))
+            .try_filter_map(async |listed| Ok(listed))
             .try_collect()
             .await
+    }
+
+    /// The manifest of the newest backup that was finished; nothing where that is one of the Python charm's.
+    ///
+    /// Only the newest are read: one, unless it was not finished.
+    pub async fn last_finished(&self, now: Timestamp) -> Result<Option<Manifest>, CatalogueError> {
+        let sights = self.sights().await?;
+        let at_work = self.who(now).await;
+        for (id, sight) in sights.backups.iter().rev() {
+            let judged = self.judged(id, sight, &sights, at_work.as_ref()).await?;
+            if let Some(judged) = judged.filter(|judged| judged.listed.standing.is_finished()) {
+                return Ok(judged.reading.manifest.and_then(Result::ok));
+            }
+        }
+        Ok(None)
     }
 
     /// Who works on the backups; a lease that cannot be read tells nobody.

@@ -33,6 +33,8 @@ pub(super) struct Sight {
     pub(super) objects: u64,
     /// Bytes of them.
     pub(super) size: u64,
+    /// Bytes of those that are read to judge it.
+    pub(super) documents: u64,
     /// When the last of them was written.
     pub(super) last: Option<Timestamp>,
 }
@@ -107,6 +109,9 @@ impl Sight {
         self.objects += 1;
         self.size = self.size.saturating_add(object.size);
         self.last = self.last.max(object.modified);
+        if [MANIFEST, PROOF, FAILED].contains(&name) {
+            self.documents = self.documents.saturating_add(object.size);
+        }
         match name {
             MANIFEST => self.manifest = true,
             INVENTORY => self.inventory = true,

@@ -29,8 +29,8 @@ use crate::s3::{Bucket, PartPlan, Upload};
 /// What a message adds to an archive: a chunk's header for each 256 KiB, twice, and packets at both ends.
 const SEAL_SHARE: u64 = 10_000;
 const SEAL_ENDS: u64 = 64 * 1024;
-/// What a member takes in the inventory.
-const INVENTORY_PER_MEMBER: u64 = 512;
+/// What a member takes in the inventory: three times as much as usual.
+const INVENTORY_PER_MEMBER: u64 = 1024;
 
 pub(super) type SealedPipe = Sealer<Counted<PipeWriter>>;
 
@@ -67,8 +67,10 @@ impl Document {
             InventoryWriter::begin(sealer, &header).map_err(CreateError::Stream)
         });
         let members = creation.source.tally().members;
-        let plan = PartPlan::for_size(members * INVENTORY_PER_MEMBER);
         let bucket = creation.catalogue.bucket().clone();
+        let plan = bucket
+            .memory()
+            .plan_of_document(members * INVENTORY_PER_MEMBER);
         let key = Catalogue::key(creation.id, INVENTORY);
         let upload = tokio::spawn(async move { send(&bucket, &key, (plan, None), pieces).await });
         Ok(Self {
@@ -206,7 +208,7 @@ async fn seal_volumes(
     let mut sealed = Vec::new();
     while let Some(Begun { archive, most }) = volumes.recv().await {
         let key = Catalogue::key(creation.id, &volume_name(sealed.len() + 1));
-        let plan = PartPlan::for_size(most + most / SEAL_SHARE + SEAL_ENDS);
+        let plan = creation.catalogue.bucket().memory().plan(sealed_size(most));
         let (out, pieces) = pipe();
         let passphrase = Arc::clone(creation.passphrase);
         let sealing = spawn_blocking(move || seal(archive, out, &passphrase));
@@ -243,6 +245,11 @@ fn seal(
     let (out, size, sha256) = sealer.finish().map_err(CreateError::Seal)?.into_parts();
     out.finish().map_err(CreateError::Stream)?;
     Ok((size, sha256))
+}
+
+/// The most bytes that an archive has when it is sealed.
+pub(in crate::backup) fn sealed_size(archive: u64) -> u64 {
+    archive + archive / SEAL_SHARE + SEAL_ENDS
 }
 
 /// Ends the inventory and its message.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 
+use crate::backup::walk::walk;
+
 /// The unit in which a file system counts what it has given away.
 const SECTOR: u64 = 512;
 
@@ -27,24 +29,17 @@ impl Census {
     /// Counts a tree; one that is not there is empty.
     pub(super) fn of(root: &Path) -> io::Result<Self> {
         let mut census = Self::default();
-        let mut ways = vec![root.to_owned()];
-        while let Some(path) = ways.pop() {
-            let metadata = match fs::symlink_metadata(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                metadata => metadata?,
-            };
+        walk(root, |_, metadata| {
             census.bytes += metadata.blocks() * SECTOR;
             if metadata.is_dir() {
                 census.directories += 1;
-                for entry in fs::read_dir(&path)? {
-                    ways.push(entry?.path());
-                }
             } else if metadata.is_file() {
                 census.files += 1;
             } else {
                 census.others += 1;
             }
-        }
+            Ok(true)
+        })?;
         Ok(census)
     }
 
@@ -82,27 +77,33 @@ pub(super) fn open_beneath(root: &Path, path: &str) -> io::Result<File> {
 
 /// Moves all that lies in `from` into `to`, directories into those of the same name, and removes `from`.
 ///
-/// Stops at the first name that both have, other than for directories, and gives it back. Can be begun again.
+/// Stops at a name that both have, other than for directories, and gives it back. Can be begun again.
 pub(super) fn merge(from: &Path, to: &Path) -> io::Result<Option<PathBuf>> {
-    let mut entries: Vec<_> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let target = to.join(entry.file_name());
-        match fs::symlink_metadata(&target) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::rename(entry.path(), target)?;
-            }
-            Err(error) => return Err(error),
-            Ok(there) if there.is_dir() && entry.file_type()?.is_dir() => {
-                if let Some(twice) = merge(&entry.path(), &target)? {
-                    return Ok(Some(twice));
+    loop {
+        let mut moved = false;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            match fs::symlink_metadata(&target) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::rename(entry.path(), target)?;
                 }
+                Err(error) => return Err(error),
+                Ok(there) if there.is_dir() && entry.file_type()?.is_dir() => {
+                    if let Some(twice) = merge(&entry.path(), &target)? {
+                        return Ok(Some(twice));
+                    }
+                }
+                Ok(_) => return Ok(Some(entry.path())),
             }
-            Ok(_) => return Ok(Some(entry.path())),
+            moved = true;
+        }
+        match fs::remove_dir(from) {
+            // A file system need not show every name of a directory that changes while it is read.
+            Err(error) if moved && error.kind() == io::ErrorKind::DirectoryNotEmpty => (),
+            removed => return removed.map(|()| None),
         }
     }
-    fs::remove_dir(from)?;
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod copy;
+mod memory;
 mod plan;
 mod source;
 
@@ -61,8 +62,9 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
         false => 0,
     };
     if parameters.flag("dry-run") {
-        return plan::plan(&ready, &selection, copied);
+        return plan::plan(charm, &ready, &selection, copied);
     }
+    memory::database(charm, &ready, &selection, copied)?;
 
     let (monitor, progress) = Monitor::new();
     let id = BackupId::at(started);
@@ -192,7 +194,8 @@ async fn create_with(
         }
     };
 
-    let source = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let (source, extent) = source::source(here, selection, copy.as_ref()).map_err(led(CREATE))?;
+    let volume_size = memory::volume_size(charm, ready, selection, &extent)?;
     let audit = match &copy {
         Some(copy) if selection.has_media() => Some(audit::begin(charm, copy).await),
         Some(_) | None => None,
@@ -225,7 +228,7 @@ async fn create_with(
         started,
         source: &source,
         origin: &origin,
-        volume_size: selection.volume_size,
+        volume_size,
         watcher: watcher(&audit, &read),
         log: &|| charm.log.text().into_bytes(),
     };

@@ -165,8 +165,8 @@ async fn media(charm: &Charm, volume: &Volume) -> Option<String> {
 pub(super) async fn rollback(charm: &Charm) -> Result<Results, Failure> {
     let started = now();
     let (volume, kept) = kept(charm, ROLLBACK).await?;
-    let options = charm.tools.config_get().await.map_err(led(ROLLBACK))?;
-    let keep_hours = keep_hours(&options).unwrap_or_default();
+    let options = charm.options().await.map_err(led(ROLLBACK))?;
+    let keep_hours = keep_hours(options).unwrap_or_default();
     let place = place(&volume.here);
     let (monitor, progress) = Monitor::new();
     let service = charm.service();

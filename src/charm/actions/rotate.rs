@@ -21,8 +21,8 @@ pub(super) async fn rotate(charm: &Charm, parameters: &Parameters) -> Result<Res
     let started = now();
     let dry_run = parameters.flag("dry-run");
     let claim = force::claim(parameters.text("force"), Claim::Check, LEAD)?;
-    let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let Passphrases { current, old, .. } = Passphrases::resolve(charm, &options).await;
+    let options = charm.options().await.map_err(led(LEAD))?;
+    let Passphrases { current, old, .. } = Passphrases::resolve(charm, options).await;
     let current = current.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = bucket_relation::backup_relation(charm)
         .await

@@ -41,8 +41,8 @@ enum Inside {
 
 pub(super) async fn show(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let id = parse_id(parameters.text("backup-id"))?;
-    let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = Passphrases::resolve(charm, &options).await.opening();
+    let options = charm.options().await.map_err(led(LEAD))?;
+    let passphrases = Passphrases::resolve(charm, options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD));
     let asked = contents::asked(parameters)?;
     let relation = bucket_relation::backup_relation(charm)

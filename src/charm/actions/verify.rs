@@ -51,8 +51,8 @@ async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, 
     let started = now();
     let id = parse_id(parameters.text("backup-id"))?;
     let (level, word) = level(parameters.text("level"))?;
-    let options = charm.tools.config_get().await.map_err(led(LEAD))?;
-    let passphrases = Passphrases::resolve(charm, &options).await.opening();
+    let options = charm.options().await.map_err(led(LEAD))?;
+    let passphrases = Passphrases::resolve(charm, options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD))?;
     let relation = bucket_relation::backup_relation(charm)
         .await

@@ -1,6 +1,6 @@
 //! The key packet at the head of a message: its length, whom it lets in, and its replacement.
 
-use super::super::head::rekey_stretched;
+use super::super::head::{KeyPacket, rekey_stretched};
 use super::*;
 
 /// A key packet as gpg writes it, with a header of the old format: it holds no key, only a salt.
@@ -112,4 +112,24 @@ fn a_key_that_is_made_of_the_passphrase_cannot_be_moved_to_another() {
     let message = [GPG, &body].concat();
     let made = rekey_stretched(&message, &passphrase(), &other(), CHEAP);
     assert!(matches!(made, Err(OpenError::DerivedKey)));
+}
+
+#[test]
+fn a_passphrase_remembers_the_keys_of_the_last_messages_that_it_sealed_or_opened() {
+    let (sealer, opener) = (passphrase(), passphrase());
+    let message = || {
+        let sealer = seal_stretched(Vec::new(), &sealer, CHEAP).unwrap();
+        sealer.finish().unwrap()
+    };
+    let first = message();
+    let packet = KeyPacket::of(&first).unwrap().skesk;
+    assert!(sealer.key_of(&packet).is_some());
+    assert!(opener.key_of(&packet).is_none());
+    assert!(unlocks(&first, &opener).unwrap());
+    assert!(opener.key_of(&packet).is_some());
+    for _ in 0..8 {
+        message();
+    }
+    assert!(sealer.key_of(&packet).is_none());
+    assert!(other().key_of(&packet).is_none());
 }

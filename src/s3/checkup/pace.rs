@@ -122,7 +122,7 @@ fn tell(name: &'static str, went: Result<Went, S3Error>, (bench, report): (&Benc
 
 async fn upload(bucket: &Bucket, key: &str, size: u64, random: u64) -> Result<Went, S3Error> {
     let began = Instant::now();
-    let mut upload = Upload::begin(bucket, key, PartPlan::default(), IN_FLIGHT).await?;
+    let mut upload = Upload::begin(bucket, key, bucket.memory().plan(size), IN_FLIGHT).await?;
     let mut noise = Noise(random | 1);
     let written = timeout(TRANSFER, async {
         let mut left = size;

@@ -103,7 +103,9 @@ async fn a_store_on_which_nothing_moves_any_more_is_given_up() {
 
 #[tokio::test]
 async fn a_part_whose_tag_is_not_its_md5_is_sent_again_and_then_refused() {
+    let unknown = || Fault::on(Operation::TryPart, Effect::refuse(403, "AccessDenied"));
     let server = server();
+    server.order(unknown());
     let completed = attempt(&server, Fault::on(Operation::UploadPart, Effect::WrongTag))
         .await
         .unwrap();
@@ -111,6 +113,7 @@ async fn a_part_whose_tag_is_not_its_md5_is_sent_again_and_then_refused() {
     assert!(is_whole(&server).await);
 
     let server = super::server();
+    server.order(unknown());
     let error = refusal(attempt(
         &server,
         Fault::on(Operation::UploadPart, Effect::WrongTag).always(),

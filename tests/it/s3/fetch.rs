@@ -11,6 +11,11 @@ use super::{MIB, bucket, fetched, limits, noise, params, refusal, server};
 const KEY: &str = "volume";
 const PIECE: usize = Fetch::PIECE as usize;
 
+/// How many pieces are asked for at a time.
+fn ahead() -> usize {
+    Fetch::ahead(Limits::default().memory)
+}
+
 /// A store that holds an object of this size.
 fn store(length: usize) -> (Server, Bucket, Vec<u8>) {
     let server = server();
@@ -101,10 +106,10 @@ async fn a_connection_that_breaks_under_a_piece_is_made_anew_at_that_byte() {
 async fn progress_sets_the_count_of_tries_back() {
     let (server, bucket, bytes) = store(PIECE - 5);
     assert!(limits().part_attempts < 4);
-    server.order(on_get(Effect::Cut(MIB as u64)).times(3));
+    server.order(on_get(Effect::Cut(MIB as u64 / 2)).times(3));
     assert!(read(&bucket).await.unwrap() == bytes);
     let mut expected = vec![range(0, PIECE)];
-    expected.extend([1, 2, 3].map(|mib| range(mib * MIB, PIECE - 5)));
+    expected.extend([1, 2, 3].map(|half| range(half * MIB / 2, PIECE - 5)));
     assert_eq!(asked(&server), expected);
     let tag = format!(
         "\"{}\"",
@@ -192,7 +197,7 @@ async fn another_object_under_the_key_is_never_read_on() {
         Effect::refuse(416, "InvalidRange"),
         Effect::WrongTag,
         Effect::Header("etag", None),
-        Effect::Header("content-range", Some("bytes 4194304-4194304/4194306")),
+        Effect::Header("content-range", Some("bytes 2097152-2097152/2097154")),
     ];
     for effect in effects {
         let (server, bucket, _) = store(PIECE + 1);
@@ -211,15 +216,15 @@ async fn another_object_under_the_key_is_never_read_on() {
 #[tokio::test]
 async fn other_bytes_than_those_asked_for_are_refused() {
     let first = [
-        Some("bytes 0-4194302/8388608"),
-        Some("bytes 1-4194304/8388608"),
-        Some("bytes 0-4194303/*"),
-        Some("bytes 0-4194303"),
+        Some("bytes 0-2097150/4194304"),
+        Some("bytes 1-2097152/4194304"),
+        Some("bytes 0-2097151/*"),
+        Some("bytes 0-2097151"),
         None,
     ];
     let later = [
-        Some("bytes 4194304-8388606/8388608"),
-        Some("bytes 0-4194303/8388608"),
+        Some("bytes 2097152-4194302/4194304"),
+        Some("bytes 0-2097151/4194304"),
         Some("nonsense"),
         None,
     ];
@@ -241,7 +246,7 @@ async fn other_bytes_than_those_asked_for_are_refused() {
     let error = refusal(read(&bucket)).await;
     assert_eq!(
         error.to_string(),
-        "store answered with no range (status 200) of volume where bytes=4194304-8388607 was asked for"
+        "store answered with no range (status 200) of volume where bytes=2097152-4194303 was asked for"
     );
 }
 
@@ -288,17 +293,17 @@ async fn no_more_is_asked_for_than_may_wait_in_memory() {
     let mut fetch = bucket.fetch(KEY).await.unwrap();
     let mut given = fetch.chunk().await.unwrap().unwrap().len();
     // The store has given away all that it was asked for: it lies with the reader, who takes none.
-    wait_until_asked(&server, Fetch::AHEAD);
+    wait_until_asked(&server, ahead());
     wait_until_answering(&server, 0);
-    assert_eq!(farthest(&server), Fetch::AHEAD * PIECE);
+    assert_eq!(farthest(&server), ahead() * PIECE);
     while let Some(chunk) = fetch.chunk().await.unwrap() {
-        assert!(farthest(&server) <= given + Fetch::AHEAD * PIECE);
+        assert!(farthest(&server) <= given + ahead() * PIECE);
         assert!(chunk == bytes[given..given + chunk.len()]);
         given += chunk.len();
     }
     assert_eq!(given, bytes.len());
     assert_eq!(server.calls(Operation::GetObject), 7);
-    assert_eq!(Fetch::MEMORY, 17 * MIB);
+    assert_eq!(ahead(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,10 +316,10 @@ async fn a_reader_that_is_dropped_ends_its_requests() {
         let bucket = Bucket::open(&params, &Proxy::default(), Limits::default());
         let mut fetch = bucket.fetch(KEY).await.unwrap();
         assert_eq!(fetch.chunk().await.unwrap().unwrap().len(), 1000);
-        wait_until_answering(&server, Fetch::AHEAD);
+        wait_until_answering(&server, ahead());
         drop(fetch);
         wait_until_answering(&server, 0);
-        assert_eq!(server.calls(Operation::GetObject), Fetch::AHEAD);
+        assert_eq!(server.calls(Operation::GetObject), ahead());
     }
 }
 
@@ -322,7 +327,7 @@ async fn a_reader_that_is_dropped_ends_its_requests() {
 async fn an_error_under_the_first_piece_ends_the_others() {
     let (server, bucket, _) = store(7 * PIECE);
     server.order(on_get(Effect::Cut(1000)));
-    server.order(on_get(Effect::StallBody(1000)).times(3));
+    server.order(on_get(Effect::StallBody(1000)).times(ahead() - 1));
     server.order(on_get(Effect::refuse(403, "AccessDenied")).always());
     let mut fetch = bucket.fetch(KEY).await.unwrap();
     let error = fetched(&mut fetch).await.err().unwrap();

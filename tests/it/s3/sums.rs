@@ -1,7 +1,7 @@
 //! What bodies travel with, and how a bucket finds out what its store takes.
 
 use bytes::Bytes;
-use harness::s3::{CertificateAuthority, Operation, Options, Quirk, Server};
+use harness::s3::{CertificateAuthority, Effect, Fault, Operation, Options, Quirk, Server};
 use synapse_operator::s3::{Bucket, Checksum, Limits, Proxy, S3Error, Sum, Ways};
 
 use super::{MIB, limits, noise, params, read, upload};
@@ -179,4 +179,51 @@ async fn bodies_without_a_checksum_are_signed_even_over_tls() {
             assert_eq!(digest == "UNSIGNED-PAYLOAD", unsigned, "{digest}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_is_tried_out_once_and_its_tags_count_only_where_it_does_not_look_at_checksums() {
+    let bytes = noise(11 * MIB, 3);
+    let wrong_tag = || Fault::on(Operation::UploadPart, Effect::WrongTag);
+
+    let server = server(Vec::new());
+    let looks = bucket(&server, Checksum::Auto);
+    for key in ["a", "b"] {
+        let upload = upload(&looks, key, &bytes).await.unwrap();
+        upload.complete().await.unwrap();
+        assert!(read(&looks, key).await.unwrap() == bytes);
+    }
+    assert_eq!(server.calls(Operation::TryPart), 1);
+    server.order(wrong_tag());
+    let refused = upload(&looks, "c", &bytes).await.unwrap().complete().await;
+    assert!(
+        matches!(&refused, Err(S3Error::Refused { code, .. }) if code == "InvalidPart"),
+        "{refused:?}"
+    );
+
+    // What is no clear word is no word.
+    for (status, code) in [
+        (403, "AccessDenied"),
+        (503, "BadDigest"),
+        (500, "InternalError"),
+    ] {
+        let unsure = bucket(&server, Checksum::Auto);
+        server.order(Fault::on(Operation::TryPart, Effect::refuse(status, code)));
+        server.order(wrong_tag());
+        let upload = upload(&unsure, "a", &bytes).await.unwrap();
+        assert_eq!(upload.complete().await.unwrap().retries, 1, "{code}");
+        server.clear_faults();
+    }
+    assert_eq!(server.calls(Operation::TryPart), 4);
+
+    // Without a checksum there is nothing to look at.
+    let bare = bucket(&server, Checksum::None);
+    upload(&bare, "a", &bytes)
+        .await
+        .unwrap()
+        .complete()
+        .await
+        .unwrap();
+    assert_eq!(server.calls(Operation::TryPart), 4);
+    assert_eq!(server.open_uploads(), 0);
 }

@@ -1,6 +1,6 @@
 //! How often a listing asks the store.
 
-use harness::s3::Operation;
+use harness::s3::{Effect, Fault, Operation};
 
 use super::{ID, Shelf};
 
@@ -29,6 +29,50 @@ async fn listing_asks_once_for_each_manifest_and_for_nothing_else() {
     // A manifest each, and the lease.
     assert_eq!(after[0] - before[0], 61);
     assert_eq!((after[1] - before[1], after[2] - before[2]), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manifests_are_read_many_at_once_and_no_more_than_that() {
+    let shelf = Shelf::new();
+    for number in 0..60 {
+        shelf
+            .backup(&format!("backup-20261121120405{number:06}"))
+            .await;
+    }
+    let asked = || shelf.server.calls(Operation::GetObject);
+    let before = asked();
+    // Behind the question for the lease nothing is answered to its end.
+    let stalled = Fault::on(Operation::GetObject, Effect::StallBody(10));
+    shelf.server.order(stalled.after(1).always());
+    let waiting = async {
+        while shelf.server.answering(Operation::GetObject) < 48 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        listed = shelf.list() => panic!("{} are listed", listed.len()),
+        () = waiting => (),
+    }
+    assert_eq!(asked() - before, 49);
+}
+
+#[tokio::test]
+async fn the_newest_finished_backup_is_found_without_reading_the_others() {
+    let shelf = Shelf::new();
+    for number in 0..20 {
+        shelf
+            .backup(&format!("backup-20261121120405{number:06}"))
+            .await;
+    }
+    let newest = "backup-20261121120405000019";
+    shelf
+        .lay("backup-20261121120406000000/volume-0001.tar.gpg", "x")
+        .await;
+    let before = shelf.server.calls(Operation::GetObject);
+    let found = shelf.catalogue.last_finished(super::now()).await.unwrap();
+    assert_eq!(found.unwrap().id.as_str(), newest);
+    // Its manifest, and the lease.
+    assert_eq!(shelf.server.calls(Operation::GetObject) - before, 2);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rustix::fs::statvfs;
-use synapse_operator::s3::Fetch;
+use synapse_operator::s3::Limits;
 
 use super::bed::{Bed, Timed};
 use super::media::Filling;
@@ -37,8 +37,13 @@ struct Round {
     run: Timed,
 }
 
+/// Measures the downtime and the memory of restores, and nothing else.
+pub fn run_restores() -> Result<()> {
+    measure(&[10 * MIB, 1024 * MIB, 5 * 1024 * MIB], 3)
+}
+
 /// Restores each size of media that is wanted and fits, so many times.
-pub(super) fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
+fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
     let wanted = match std::env::var(CHOICE) {
         Ok(choice) => parse(&choice).with_context(|| format!("failed to read {CHOICE}"))?,
         Err(_) => sizes.to_vec(),
@@ -60,7 +65,7 @@ pub(super) fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
     let heading = format!(
         "Downtime and memory of a restore: pictures of 256 KiB to 1 MiB, each with five thumbnails; {rounds} rounds"
     );
-    let ahead = Fetch::MEMORY as u64 / MIB;
+    let ahead = Limits::default().memory.ahead() / MIB;
     let columns = [
         "media",
         "down, s, as the action tells",

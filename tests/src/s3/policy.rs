@@ -152,6 +152,7 @@ fn needs(operation: Operation, path: &str, request: &Request<Incoming>) -> Needs
         Operation::PutObject
         | Operation::CreateUpload
         | Operation::UploadPart
+        | Operation::TryPart
         | Operation::CompleteUpload => vec![("s3:PutObject", object)],
         Operation::CopyPart => {
             let source = request.headers().get("x-amz-copy-source");

@@ -279,7 +279,10 @@ impl Call<'_> {
     fn writes(&self) -> bool {
         matches!(
             self.operation,
-            Operation::PutObject | Operation::UploadPart | Operation::DeleteObjects
+            Operation::PutObject
+                | Operation::UploadPart
+                | Operation::TryPart
+                | Operation::DeleteObjects
         )
     }
 

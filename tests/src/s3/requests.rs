@@ -35,6 +35,8 @@ pub enum Operation {
     CreateUpload,
     /// `UploadPart`.
     UploadPart,
+    /// `UploadPart` with a number that no part of a backup has: whether the store looks at checksums.
+    TryPart,
     /// `UploadPartCopy`.
     CopyPart,
     /// `ListParts`.
@@ -51,12 +53,9 @@ impl Operation {
     /// Tells the operation of a path-style request.
     #[must_use]
     pub fn of(method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
-        let has = |name: &str| {
-            query
-                .unwrap_or_default()
-                .split('&')
-                .any(|pair| pair.split('=').next().is_some_and(|key| key == name))
-        };
+        let pairs = || query.unwrap_or_default().split('&');
+        let asks = |asked: &str| pairs().any(|pair| pair == asked);
+        let has = |name: &str| pairs().any(|pair| pair.split('=').next() == Some(name));
         let on_object = path
             .trim_start_matches('/')
             .split_once('/')
@@ -70,6 +69,7 @@ impl Operation {
             ("GET", true) => Self::GetObject,
             ("HEAD", true) => Self::HeadObject,
             ("PUT", true) if headers.contains_key("x-amz-copy-source") => Self::CopyPart,
+            ("PUT", true) if asks("partNumber=1000") => Self::TryPart,
             ("PUT", true) if has("partNumber") => Self::UploadPart,
             ("PUT", true) => Self::PutObject,
             ("POST", true) if has("uploads") => Self::CreateUpload,

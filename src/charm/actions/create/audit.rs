@@ -40,10 +40,7 @@ pub(super) async fn last(
     server_name: &str,
     now: Timestamp,
 ) -> Option<Manifest> {
-    let listed = catalogue.list(now).await.unwrap_or_default();
-    let mut finished = listed.iter().filter(|listed| listed.standing.is_finished());
-    let last = finished.next_back()?;
-    let manifest = catalogue.manifest(&last.id).await.ok()?;
+    let manifest = catalogue.last_finished(now).await.ok().flatten()?;
     (manifest.server_name == server_name).then_some(manifest)
 }
 

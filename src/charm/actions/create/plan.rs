@@ -1,30 +1,39 @@
 //! What a backup would take.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::super::ready::{CREATE, Ready};
 use super::super::{Results, led};
-use crate::backup::Tally;
+use super::memory;
+use crate::backup::{Extent, Tally};
+use crate::charm::Charm;
 use crate::charm::failure::Failure;
 use crate::charm::report::size;
 use crate::charm::selection::Selection;
 use crate::synapse::data::Part;
 
 /// What a backup would take, with sizes; nothing is written.
-pub(super) fn plan(ready: &Ready, selection: &Selection, copied: u64) -> Result<Results, Failure> {
+pub(super) fn plan(
+    charm: &Charm,
+    ready: &Ready,
+    selection: &Selection,
+    copied: u64,
+) -> Result<Results, Failure> {
     let here = &ready.volume.here;
     let mut components: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut order = Vec::new();
+    let mut all = Extent::default();
     for part in &selection.parts {
         let name = part.component();
         let paths = selection.paths(here, part).map_err(led(CREATE))?;
-        let mut found = selection.measure(here, &paths).map_err(led(CREATE))?;
+        let mut extent = selection.measure(here, &paths).map_err(led(CREATE))?;
         if *part == Part::Database {
-            found = Tally {
-                members: 1,
-                content: copied,
-            };
+            extent = Extent::default();
+            extent.add(Path::new("homeserver.db"), copied);
         }
+        let found = extent.tally;
+        all = all.and(extent);
         if !order.contains(&name) {
             order.push(name);
         }
@@ -32,6 +41,7 @@ pub(super) fn plan(ready: &Ready, selection: &Selection, copied: u64) -> Result<
         tally.members += found.members;
         tally.content += found.content;
     }
+    memory::volume_size(charm, ready, selection, &all)?;
     let mut lines: Vec<String> = order
         .iter()
         .map(|name| {

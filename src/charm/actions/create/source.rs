@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::copy::Copy;
 use super::relative;
-use crate::backup::{Group, Source, SourceRoot};
+use crate::backup::{Extent, Group, Source, SourceRoot, Tally};
 use crate::charm::selection::Selection;
 use crate::synapse::{self, data};
 
 /// The groups that are read one after the other: first what is small, with the database, so that both come before the
-/// media; then the media; then what the operator has added.
+/// media; then the media; then what the operator has added. Beside them how much there is in all.
 pub(super) fn source(
     here: &Path,
     selection: &Selection,
     copy: Option<&Copy>,
-) -> io::Result<Source> {
+) -> io::Result<(Source, Extent)> {
     let base = relative(synapse::DATA);
     let (mut media, mut extra) = (Vec::new(), Vec::new());
     let mut small = Vec::new();
@@ -30,19 +30,22 @@ pub(super) fn source(
         }
     }
     let mut groups = Vec::new();
+    let mut all = Extent::default();
     for (copy, paths) in [(copy, small), (None, media), (None, extra)] {
+        let mut extent = selection.measure(here, &paths)?;
         let mut group = Group {
             roots: Vec::new(),
-            tally: selection.measure(here, &paths)?,
+            tally: Tally::default(),
         };
         if let Some(copy) = copy {
+            extent.add(Path::new("homeserver.db"), copy.size);
             group.roots.push(SourceRoot {
                 directory: copy.root.clone(),
                 paths: vec![format!("{base}/homeserver.db")],
             });
-            group.tally.members += 1;
-            group.tally.content += copy.size;
         }
+        group.tally = extent.tally;
+        all = all.and(extent);
         if !paths.is_empty() {
             let named = |path: &PathBuf| Path::new(base).join(path).display().to_string();
             group.roots.push(SourceRoot {
@@ -54,7 +57,7 @@ pub(super) fn source(
             groups.push(group);
         }
     }
-    Ok(Source {
+    let source = Source {
         groups,
         exclude: selection.patterns(base),
         user_id: synapse::UID,
@@ -63,5 +66,6 @@ pub(super) fn source(
             let below = path.strip_prefix(relative(synapse::DATA)).unwrap_or(path);
             data::component(Path::new(below.trim_start_matches('/')))
         },
-    })
+    };
+    Ok((source, all))
 }
