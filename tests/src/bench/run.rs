@@ -32,6 +32,9 @@ pub(super) const LATENCY: Duration = Duration::from_millis(60);
 /// is unpacked of one of them, and a little more.
 const COPIES: u64 = 5;
 
+/// How a data set that lies there is measured.
+type Measure = fn(&Settings, &mut Lab, &Laid) -> Result<()>;
+
 /// Measures all that is wanted, and writes it down.
 pub fn run(settings: &Settings) -> Result<()> {
     let mut outcome = begin(settings)?;
@@ -106,7 +109,7 @@ fn sets(settings: &Settings, lab: &mut Lab, notes: &mut Vec<String>) -> Result<(
     if settings.wants("latency") {
         latency(settings, lab)?;
     }
-    let sets: [(DataSet, fn(&Settings, &mut Lab, &Laid) -> Result<()>); 4] = [
+    let sets: [(DataSet, Measure); 4] = [
         (DataSet::media(settings), media),
         (DataSet::small(settings), small),
         (DataSet::text(settings), text),
