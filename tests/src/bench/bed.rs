@@ -1,5 +1,6 @@
 //! The test bed: a deployed unit with a bucket, whose hooks and actions are run here, each timed.
 
+use std::cell::RefCell;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
 
-use super::process::{self, Lookout, Reading};
+use super::group::{Group, Seen};
+use super::process::{self, Reading};
+use super::servers::Place;
 use super::stopwatch::Stopwatch;
 use crate::demo::{self, Story};
 use crate::juju::agent::{Agent, Desk, Order, Report, Verdict};
@@ -27,7 +30,7 @@ pub(super) struct Bed {
     world: World,
     model: Store,
     stopwatch: Stopwatch,
-    server: u32,
+    place: RefCell<Place>,
 }
 
 /// One timed run of the charm.
@@ -36,8 +39,8 @@ pub(super) struct Timed {
     pub(super) dispatch: Reading,
     /// Seconds of Pebble on the processors meanwhile.
     pub(super) pebble: f64,
-    /// Seconds of `tar` in the workload.
-    pub(super) tar: f64,
+    /// What the programs were seen to cost that it had Pebble start, and the memory of all.
+    pub(super) seen: Seen,
     /// Seconds of the S3 server.
     pub(super) server: f64,
     /// The hook tools that it called.
@@ -64,16 +67,17 @@ impl Timed {
 }
 
 impl Bed {
-    /// What its backups are sealed with.
-    pub(super) const PASSPHRASE: &str = demo::PASSPHRASE;
-
     /// Deploys a server beside versitygw.
     pub(super) fn deploy() -> Result<Self> {
         let world = World::with_versitygw()?;
-        let server = world
-            .store()
-            .process_id()
-            .context("the S3 server has no process")?;
+        let store = world.store();
+        let place = Place {
+            name: "versitygw",
+            endpoint: store.fact("endpoint"),
+            authority: None,
+            process: store.process_id().context("the S3 server has no process")?,
+            bucket: store.bucket(),
+        };
         Story::new(&world, |_| ()).deploy()?;
         let [(_, model), _] = world.environment();
         let stopwatch = Stopwatch::new(world.pod(UNIT)?, world.path("reading.json"));
@@ -82,7 +86,7 @@ impl Bed {
             world,
             model,
             stopwatch,
-            server,
+            place: RefCell::new(place),
         })
     }
 
@@ -96,9 +100,37 @@ impl Bed {
         &self.world
     }
 
-    /// The number of the S3 server's process.
-    pub(super) fn server(&self) -> u32 {
-        self.server
+    /// Where backups go now.
+    pub(super) fn place(&self) -> Place {
+        self.place.borrow().clone()
+    }
+
+    /// Lets backups go to another server from now on.
+    pub(super) fn switch(&self, place: &Place) -> Result<()> {
+        let authority = place.authority.as_deref().unwrap_or_default();
+        self.configure(
+            "s3-integrator",
+            &[
+                &format!("endpoint={}", place.endpoint),
+                &format!("bucket={}", Place::BUCKET),
+                &format!("tls-ca-chain={authority}"),
+            ],
+        )?;
+        *self.place.borrow_mut() = place.clone();
+        Ok(())
+    }
+
+    /// Calls where backups go by another name, when nothing else of it has changed for the charm.
+    pub(super) fn call(&self, name: &'static str) {
+        self.place.borrow_mut().name = name;
+    }
+
+    /// Sets options of an application, and waits until the charm is at rest again.
+    pub(super) fn configure(&self, application: &str, options: &[&str]) -> Result<()> {
+        let words = [&["config", application], options].concat();
+        self.world.juju_quietly(&words)?.success()?;
+        self.world.wait_for_status(UNIT, "active", "")?;
+        Ok(())
     }
 
     /// The unit's data directory on this machine.
@@ -113,13 +145,18 @@ impl Bed {
 
     /// Where a backup's objects lie on this machine.
     pub(super) fn backup(&self, id: &str) -> PathBuf {
-        self.world.store().bucket().join(demo::SERVER).join(id)
+        self.shelf().join(id)
+    }
+
+    /// Where all objects of this server lie on this machine.
+    pub(super) fn shelf(&self) -> PathBuf {
+        self.place.borrow().bucket.join(demo::SERVER)
     }
 
     /// Runs a hook.
     pub(super) fn hook(&self, name: &str) -> Result<Timed> {
         let name = name.to_owned();
-        self.run(Run::Hook { name })
+        self.run(Run::Hook { name }, false)
     }
 
     /// Runs an action.
@@ -127,18 +164,12 @@ impl Bed {
         let params = params
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).into()));
-        self.run(Run::Action {
+        let run = Run::Action {
             name: name.to_owned(),
             params: params.collect(),
             task: 1,
-        })
-    }
-
-    /// Restores a backup and lets go of what that has replaced, so that no more than one copy ever waits for an undo.
-    pub(super) fn restore(&self, id: &str) -> Result<Timed> {
-        let restored = self.action("restore-backup", &[("backup-id", id)])?;
-        self.action("confirm-restore", &[])?;
-        Ok(restored)
+        };
+        self.run(run, true)
     }
 
     /// Restarts Synapse by Pebble alone, and waits until it answers.
@@ -157,10 +188,18 @@ impl Bed {
     /// Runs a command line in the charm's container, and tells its wall time and the calls that it made.
     pub(super) fn shell(&self, line: &str) -> Result<Timed> {
         let command = vec![line.to_owned()];
-        self.run(Run::Exec { command })
+        self.run(Run::Exec { command }, false)
     }
 
-    fn run(&self, run: Run) -> Result<Timed> {
+    /// The process of Pebble in the workload.
+    pub(super) fn pebble(&self) -> Result<u32> {
+        let pebble = self.stopwatch.pod().workload();
+        let pebble = pebble.context("the workload does not run")?;
+        Ok(pebble.id().cast_unsigned())
+    }
+
+    /// A run of a few milliseconds is not looked at while it goes on.
+    fn run(&self, run: Run, look: bool) -> Result<Timed> {
         let name = UnitName::parse(UNIT).context("a unit's name")?;
         let model = self.model.read()?;
         let jujuc = parts::program("jujuc")?;
@@ -168,26 +207,21 @@ impl Bed {
         let context = model
             .context(&name, run.clone())
             .context("the unit is gone")?;
-        let pebble = self
-            .stopwatch
-            .pod()
-            .workload()
-            .context("the workload does not run")?;
-        let pebble = pebble.id().cast_unsigned();
+        let (pebble, server) = (self.pebble()?, self.place.borrow().process);
 
-        let before = (process::cpu(pebble), process::cpu(self.server));
-        let tars = Lookout::begin(pebble, "tar");
+        let before = (process::cpu(pebble), process::cpu(server));
+        let group = look.then(|| Group::begin(pebble));
         let mut desk = Notes::default();
         let report = agent.run(context, &mut desk);
-        let tar = tars.end();
+        let seen = group.map(Group::end).unwrap_or_default();
         let report = report?;
         let ended = Instant::now();
         judge(&run, &report)?;
         Ok(Timed {
             dispatch: self.stopwatch.reading()?,
             pebble: (process::cpu(pebble) - before.0).own,
-            tar,
-            server: (process::cpu(self.server) - before.1).own,
+            seen,
+            server: (process::cpu(server) - before.1).own,
             called: desk.called,
             results: report.results,
             phases: lengths(&desk.phases, ended),

@@ -1,188 +1,261 @@
-//! The peer: what an operator would type instead, `tar`, `gpg` and the AWS command line in a pipe.
+//! The peer: `tar`, `gpg` and the AWS command line in a pipe, word for word as the Python charm ran them.
+//!
+//! That charm ran its line in the workload, through Pebble; here it runs on the machine itself, which spares the peer that
+//! way. Its programs are the stock ones, and the AWS command line is the one that `make parts-bench` installs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use synapse_operator::archive;
 
+use super::data_set::{Laid, UPLOADS};
 use super::process::{self, Reading};
+use super::servers::Place;
+use super::tree::Tree;
 use crate::demo;
 use crate::parts;
-use crate::world::World;
+use crate::python_charm::PythonCharm;
 
-/// The tools, their settings, and the store that they work on.
-pub(super) struct Peer<'a> {
-    world: &'a World,
-    server: u32,
+/// One object at a time, to save memory, as that charm had configured it.
+const CONFIGURATION: &str = "[default]\ns3 =\n    max_concurrent_requests = 1\n";
+
+/// The tools and their settings.
+pub(super) struct Peer {
     home: PathBuf,
     aws: PathBuf,
 }
 
-/// One run of a pipe.
+/// One run of a pipe: each program, in its order.
 pub(super) struct Piped {
     /// Seconds until the last of it had ended.
     pub(super) wall: f64,
-    /// `tar`.
-    pub(super) tar: Reading,
-    /// `gpg`.
-    pub(super) gpg: Reading,
-    /// `aws`.
-    pub(super) aws: Reading,
-    /// Seconds of the S3 server.
-    pub(super) server: f64,
+    /// The programs and how each lived.
+    pub(super) each: Vec<(&'static str, Reading)>,
 }
 
-impl<'a> Peer<'a> {
-    /// The peer on this machine, or a sentence that says how to get what it lacks.
-    pub(super) fn find(world: &'a World, server: u32) -> Result<Result<Self, String>> {
-        if parts::on_path("gpg").is_none() {
-            return Ok(Err(
-                "gpg is missing: on Debian and Ubuntu, sudo apt-get install gnupg".to_owned(),
-            ));
-        }
-        let Some(aws) = parts::on_path("aws") else {
-            return Ok(Err(
-                "The peer was not measured: aws is missing; get it with pip install awscli"
-                    .to_owned(),
-            ));
-        };
-        let home = world.path("peer");
-        fs::create_dir_all(&home)?;
-        fs::set_permissions(&home, Permissions::from_mode(0o700))?;
-        fs::write(home.join("passphrase"), format!("{}\n", demo::PASSPHRASE))?;
-        // What an empty configuration means would differ from machine to machine.
-        Ok(Ok(Self {
-            world,
-            server,
-            home,
+impl Peer {
+    /// The peer on this machine, its files in a directory of its own.
+    pub(super) fn new(home: &Path) -> Result<Self> {
+        parts::machine_program("gpg", "gnupg")?;
+        let aws = parts::directory().join("aws/bin/aws");
+        anyhow::ensure!(aws.is_file(), "aws is missing: run `make parts-bench`");
+        fs::create_dir_all(home)?;
+        fs::set_permissions(home, Permissions::from_mode(0o700))?;
+        fs::write(home.join("passphrase"), demo::PASSPHRASE)?;
+        fs::write(home.join("aws-config"), CONFIGURATION)?;
+        Ok(Self {
+            home: home.to_owned(),
             aws,
-        }))
-    }
-
-    /// `tar -c | gpg --symmetric | aws s3 cp`, of the media below a data directory.
-    pub(super) fn save(&self, data: &Path, size: u64, compression: &[&str]) -> Result<Piped> {
-        let mut tar = Command::new("tar");
-        tar.arg("-c").arg("-C").arg(data).arg("media");
-        let mut gpg = self.gpg();
-        gpg.args(compression).args(["--symmetric", "-o", "-"]);
-        let mut aws = self.aws();
-        aws.args(["s3", "cp", "--quiet", "--expected-size"]);
-        aws.arg(size.to_string()).arg("-").arg(self.object());
-        let [tar, gpg, aws] = self.pipe([("tar", tar), ("gpg", gpg), ("aws", aws)])?;
-        self.ended(tar, gpg, aws)
-    }
-
-    /// `aws s3 cp | gpg -d | tar -x`, into a fresh directory.
-    pub(super) fn bring_back(&self, into: &Path) -> Result<Piped> {
-        fs::create_dir_all(into)?;
-        let mut aws = self.aws();
-        aws.args(["s3", "cp", "--quiet"])
-            .arg(self.object())
-            .arg("-");
-        let mut gpg = self.gpg();
-        gpg.arg("-d");
-        let mut tar = Command::new("tar");
-        tar.arg("-x").arg("-C").arg(into);
-        let [aws, gpg, tar] = self.pipe([("aws", aws), ("gpg", gpg), ("tar", tar)])?;
-        let ended = self.ended(tar, gpg, aws);
-        fs::remove_dir_all(into)?;
-        ended
-    }
-
-    /// A `gpg` with a home of its own.
-    pub(super) fn gpg(&self) -> Command {
-        gpg(&self.home)
-    }
-
-    fn aws(&self) -> Command {
-        let store = self.world.store();
-        let mut aws = Command::new(&self.aws);
-        aws.env("AWS_ENDPOINT_URL", store.fact("endpoint"))
-            .env("AWS_ACCESS_KEY_ID", store.fact("access-key"))
-            .env("AWS_SECRET_ACCESS_KEY", store.fact("secret-key"))
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-        aws
-    }
-
-    fn object(&self) -> String {
-        format!("s3://{}/peer.tar.gpg", self.world.store().fact("bucket"))
-    }
-
-    fn ended(&self, tar: Reading, gpg: Reading, aws: Reading) -> Result<Piped> {
-        let wall = [tar, gpg, aws].map(|reading| reading.wall);
-        Ok(Piped {
-            wall: wall.into_iter().fold(0.0, f64::max),
-            tar,
-            gpg,
-            aws,
-            server: 0.0,
         })
     }
 
-    fn pipe(&self, commands: [(&'static str, Command); 3]) -> Result<[Reading; 3]> {
-        let began = Instant::now();
-        let mut children: Vec<(&str, Child)> = Vec::new();
-        let last = commands.len() - 1;
-        for (at, (name, mut command)) in commands.into_iter().enumerate() {
-            let input = match children.last_mut() {
-                Some((_, before)) => before.stdout.take().map_or_else(Stdio::null, Stdio::from),
-                None => Stdio::null(),
-            };
-            let output = if at == last {
-                Stdio::null()
-            } else {
-                Stdio::piped()
-            };
-            let child = command.stdin(input).stdout(output).spawn();
-            children.push((
-                name,
-                child.with_context(|| format!("failed to start {name}"))?,
-            ));
+    /// What the AWS command line says of its version.
+    pub(super) fn version(&self) -> String {
+        let output = Command::new(&self.aws).arg("--version").output();
+        let told = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        told.unwrap_or_default()
+    }
+
+    /// `tar -c | gpg --symmetric | aws s3 cp`, of what that charm found worth saving.
+    pub(super) fn save(
+        &self,
+        data: &Path,
+        place: &Place,
+        key: &str,
+        size: u64,
+        compression: &[&str],
+    ) -> Result<Piped> {
+        let mut tar = self.tar(data)?;
+        let mut gpg = self.gpg();
+        gpg.args(compression).arg("--symmetric");
+        let mut aws = self.aws(place)?;
+        let target = format!("s3://{}/{key}", Place::BUCKET);
+        aws.args([
+            "s3",
+            "cp",
+            "--expected-size",
+            &size.to_string(),
+            "-",
+            &target,
+        ]);
+        pipe(&mut [("tar", &mut tar), ("gpg", &mut gpg), ("aws", &mut aws)])
+    }
+
+    /// `tar -c` into a pipe whose bytes are thrown away, or into /dev/null.
+    pub(super) fn tar_alone(&self, data: &Path, into_null: bool) -> Result<Piped> {
+        let mut tar = self.tar(data)?;
+        let mut cat = Command::new("cat");
+        match into_null {
+            true => pipe(&mut [("tar", &mut tar)]),
+            false => pipe(&mut [("tar", &mut tar), ("cat", &mut cat)]),
         }
-        let readings = process::await_all(began, &mut children)?;
-        readings.try_into().ok().context("a pipe of three")
     }
 
-    /// Does something and tells how long the S3 server worked meanwhile.
-    pub(super) fn with_server(&self, work: impl FnOnce() -> Result<Piped>) -> Result<Piped> {
-        let before = process::cpu(self.server);
-        let piped = work()?;
-        let server = (process::cpu(self.server) - before).own;
-        Ok(Piped { server, ..piped })
+    /// `aws s3 cp | gpg --decrypt | tar -x`, into a fresh directory.
+    pub(super) fn bring_back(&self, place: &Place, key: &str, into: &Path) -> Result<Piped> {
+        fs::create_dir_all(into)?;
+        let mut aws = self.aws(place)?;
+        let source = format!("s3://{}/{key}", Place::BUCKET);
+        aws.args(["s3", "cp", &source, "-"]);
+        let mut gpg = self.gpg();
+        gpg.arg("--decrypt");
+        let mut tar = Command::new("tar");
+        tar.arg("-x").arg("-C").arg(into);
+        pipe(&mut [("aws", &mut aws), ("gpg", &mut gpg), ("tar", &mut tar)])
+    }
+
+    /// `gpg --decrypt` of objects, one after the other, nothing done with what comes out.
+    pub(super) fn decrypt(&self, objects: &[PathBuf]) -> Result<Reading> {
+        let began = Instant::now();
+        let mut all = Reading::default();
+        for object in objects {
+            let mut gpg = self.gpg();
+            gpg.arg("--decrypt")
+                .stdin(fs::File::open(object)?)
+                .stdout(Stdio::null());
+            let child = gpg.spawn().context("failed to start gpg")?;
+            let one = process::await_all(began, &mut [("gpg", child)])?;
+            let one = one.first().copied().context("gpg was not timed")?;
+            all.cpu.own += one.cpu.own;
+            all.peak = all.peak.max(one.peak);
+        }
+        all.wall = began.elapsed().as_secs_f64();
+        Ok(all)
+    }
+
+    /// Whether `gpg` decrypts objects, and the uploads in the archives inside are a data set.
+    pub(super) fn must_hold(&self, objects: &[PathBuf], laid: &Laid, place: &str) -> Result<()> {
+        let mut found = Tree::default();
+        for object in objects {
+            let mut gpg = self.gpg();
+            gpg.arg("--decrypt")
+                .stdin(fs::File::open(object)?)
+                .stdout(Stdio::piped());
+            let mut child = gpg.spawn().context("failed to start gpg")?;
+            let output = child.stdout.take().context("no standard output")?;
+            let read = members(output, &mut found);
+            let status = child.wait()?;
+            let name = object.display();
+            anyhow::ensure!(
+                status.success(),
+                "{place}: gpg does not decrypt {name}: {status}"
+            );
+            read.with_context(|| format!("{place}: the archive in {name} is no good"))?;
+        }
+        laid.must_be(&found, place)
+    }
+
+    /// A `gpg` with a home of its own, called as the Python charm called it.
+    fn gpg(&self) -> Command {
+        let mut gpg = Command::new("gpg");
+        gpg.env("GNUPGHOME", &self.home)
+            .args([
+                "--batch",
+                "--quiet",
+                "--no-symkey-cache",
+                "--passphrase-file",
+            ])
+            .arg(self.home.join("passphrase"));
+        gpg
+    }
+
+    /// Names in the archive are those of the container without the slash before them.
+    fn tar(&self, data: &Path) -> Result<Command> {
+        let paths = PythonCharm::at(data, demo::PASSPHRASE).paths()?;
+        let mut tar = Command::new("tar");
+        tar.arg("-c")
+            .arg("-C")
+            .arg(data.parent().context("no directory above the data")?);
+        tar.args(paths.iter().map(|path| path.trim_start_matches('/')));
+        Ok(tar)
+    }
+
+    fn aws(&self, place: &Place) -> Result<Command> {
+        let mut aws = Command::new(&self.aws);
+        aws.env("AWS_ENDPOINT_URL", &place.endpoint)
+            .env("AWS_ACCESS_KEY_ID", Place::ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", Place::SECRET_KEY)
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env("AWS_CONFIG_FILE", self.home.join("aws-config"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        if let Some(authority) = &place.authority {
+            let file = self.home.join("authority.pem");
+            fs::write(&file, authority)?;
+            aws.env("AWS_CA_BUNDLE", file);
+        }
+        Ok(aws)
     }
 }
 
-impl Drop for Peer<'_> {
+impl Drop for Peer {
     fn drop(&mut self) {
-        end_agent(&self.home);
+        // gpg leaves an agent running for its home.
+        let mut end = Command::new("gpgconf");
+        end.env("GNUPGHOME", &self.home)
+            .args(["--kill", "gpg-agent"]);
+        let _ = end.output();
     }
 }
 
-/// A `gpg` with this home, which takes the passphrase from the file in it.
-pub(super) fn gpg(home: &Path) -> Command {
-    let mut gpg = Command::new("gpg");
-    gpg.env("GNUPGHOME", home)
-        .args(["--batch", "--yes", "--quiet", "--no-symkey-cache"])
-        .args([
-            "--cipher-algo",
-            "AES256",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase-file",
-        ])
-        .arg(home.join("passphrase"));
-    gpg
+/// Runs programs, the output of each the input of the next.
+fn pipe(programs: &mut [(&'static str, &mut Command)]) -> Result<Piped> {
+    let began = Instant::now();
+    let mut children: Vec<(&'static str, Child)> = Vec::new();
+    let last = programs.len() - 1;
+    for (at, (name, command)) in programs.iter_mut().enumerate() {
+        let input = match children.last_mut() {
+            Some((_, before)) => before.stdout.take().map_or_else(Stdio::null, Stdio::from),
+            None => Stdio::null(),
+        };
+        let output = if at == last {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        let child = command.stdin(input).stdout(output).spawn();
+        children.push((
+            name,
+            child.with_context(|| format!("failed to start {name}"))?,
+        ));
+    }
+    let readings = process::await_all(began, &mut children)?;
+    let walls = readings.iter().map(|reading| reading.wall);
+    Ok(Piped {
+        wall: walls.fold(0.0, f64::max),
+        each: programs
+            .iter()
+            .map(|(name, _)| *name)
+            .zip(readings)
+            .collect(),
+    })
 }
 
-/// Ends the agent that `gpg` leaves running for its home.
-pub(super) fn end_agent(home: &Path) {
-    let _ = Command::new("gpgconf")
-        .env("GNUPGHOME", home)
-        .args(["--kill", "gpg-agent"])
-        .output();
+/// Notes the uploads in an archive, each by its path below their directory.
+fn members(output: ChildStdout, found: &mut Tree) -> Result<()> {
+    let mark = format!("{UPLOADS}/");
+    archive::pass(
+        output,
+        std::io::sink(),
+        |_| Ok(true),
+        |member| {
+            let name = member.path.split_once(&mark);
+            if let (Some((_, name)), Some(digest)) = (name, &member.sha256) {
+                found.insert(name.to_owned(), bytes(&digest.to_string()));
+            }
+            Ok(())
+        },
+    )?;
+    Ok(())
+}
+
+fn bytes(hex: &str) -> [u8; 32] {
+    let byte = |at: usize| {
+        hex.get(2 * at..2 * at + 2)
+            .and_then(|two| u8::from_str_radix(two, 16).ok())
+    };
+    std::array::from_fn(|at| byte(at).unwrap_or_default())
 }

@@ -31,13 +31,25 @@ base.execute('PRAGMA wal_checkpoint(PASSIVE)')
 /// How often each is done.
 const ROUNDS: usize = 3;
 
+/// Bytes of the database.
+const BYTES: u64 = 500_000_000;
+
+/// Measures the copy of a large database and its proof, and nothing else.
+pub fn run_proofs() -> Result<()> {
+    aside("deploying");
+    let bed = Bed::deploy()?;
+    bed.connect()?;
+    measure(&bed, BYTES)?;
+    bed.finish()
+}
+
 /// One verification.
-pub(super) fn verified(bed: &Bed, id: &str, level: &str) -> Result<Timed> {
+fn verified(bed: &Bed, id: &str, level: &str) -> Result<Timed> {
     bed.action("verify-backup", &[("backup-id", id), ("level", level)])
 }
 
 /// Copies a database of so many bytes while the server goes on, and verifies the backup of it.
-pub(super) fn measure(bed: &Bed, bytes: u64) -> Result<()> {
+fn measure(bed: &Bed, bytes: u64) -> Result<()> {
     let named = format!("{} MB", bytes / 1_000_000);
     aside(&format!("a database of {named}"));
     let mut python = bed.workload(&["python3", "-c", BALLAST, &bytes.to_string()]);

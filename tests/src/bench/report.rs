@@ -43,28 +43,3 @@ pub(super) fn seconds(seconds: f64) -> String {
 pub(super) fn mebi(kib: u64) -> String {
     format!("{:.0}", kib as f64 / 1024.0)
 }
-
-/// The middle and the value that 95 of a hundred do not exceed, of numbers in any order.
-pub(super) fn middle_and_most(mut values: Vec<f64>) -> (f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let index = (values.len() as f64 * share).ceil() as usize;
-        values
-            .get(index.saturating_sub(1))
-            .copied()
-            .unwrap_or_default()
-    };
-    (at(0.5), at(0.95))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn middle_and_most_are_values_that_were_there() {
-        let values: Vec<f64> = (1..=30).rev().map(f64::from).collect();
-        assert_eq!(middle_and_most(values), (15.0, 29.0));
-        assert_eq!(middle_and_most(vec![7.0]), (7.0, 7.0));
-    }
-}

@@ -37,8 +37,13 @@ struct Round {
     run: Timed,
 }
 
+/// Measures the downtime and the memory of restores, and nothing else.
+pub fn run_restores() -> Result<()> {
+    measure(&[10 * MIB, 1024 * MIB, 5 * 1024 * MIB], 3)
+}
+
 /// Restores each size of media that is wanted and fits, so many times.
-pub(super) fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
+fn measure(sizes: &[u64], rounds: usize) -> Result<()> {
     let wanted = match std::env::var(CHOICE) {
         Ok(choice) => parse(&choice).with_context(|| format!("failed to read {CHOICE}"))?,
         Err(_) => sizes.to_vec(),

@@ -1,333 +1,319 @@
-//! One run of the bench, from the first table to the last.
+//! One run of the bench, from the first measurement to the page.
 
-use std::fs::{self, File};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use rustix::fs::statvfs;
+use sha2::{Digest, Sha256};
 
-use super::bed::{Bed, Timed};
-use super::media::Filling;
-use super::peer::{Peer, Piped};
-use super::report::{Table, aside, mebi, middle_and_most, rate, say, seconds};
-use super::{machine, messages, proofs, restores};
+use super::bed::Bed;
+use super::data_set::{DataSet, Laid};
+use super::kernels::Kernels;
+use super::lab::Lab;
+use super::measured::What;
+use super::outcome::Outcome;
+use super::peer::Peer;
+use super::report::aside;
+use super::restic::Restic;
+use super::servers::{Place, Server};
+use super::settings::Settings;
+use super::{hooks, machine, page};
 use crate::parts;
 use crate::pebble::Daemon;
+use crate::s3::{Toxic, Toxiproxy, Way};
 
-const MIB: u64 = 1 << 20;
+/// What is added to each answer in the measurement of a line that is slow.
+pub(super) const LATENCY: Duration = Duration::from_millis(60);
 
-/// What to measure.
-#[derive(Debug, Clone)]
-pub struct Sizes {
-    /// Bytes of media to save and bring back, from small to large.
-    pub media: Vec<u64>,
-    /// Bytes of the database that is copied while the server goes on.
-    pub database: u64,
-    /// Bytes of the large OpenPGP message.
-    pub message: u64,
-    /// How often the hook with nothing to do runs.
-    pub hooks: usize,
-    /// Bytes of media of the restores whose downtime and memory are told, from small to large.
-    pub restores: Vec<u64>,
-    /// How often each of them is made.
-    pub rounds: usize,
-}
+/// The copies of a data set on the disk at most: itself, its backup, the peer's two objects or restic's repository and what
+/// is unpacked of one of them, and a little more.
+const COPIES: u64 = 5;
 
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            media: vec![256 * MIB, 1024 * MIB],
-            database: 500_000_000,
-            message: 1_200_000_000,
-            hooks: 30,
-            restores: vec![10 * MIB, 1024 * MIB, 5 * 1024 * MIB],
-            rounds: 3,
-        }
+/// Measures all that is wanted, and writes it down.
+pub fn run(settings: &Settings) -> Result<()> {
+    let mut outcome = begin(settings)?;
+    if settings.wants("kernels") {
+        aside("sealing and opening on one core");
+        outcome.kernels = Some(Kernels::measure(settings.rounds(3))?);
     }
+    aside("deploying");
+    let bed = Bed::deploy()?;
+    if settings.wants("hook") {
+        aside("a hook with nothing to do");
+        hooks::hook(&bed, settings.choose(50, 20), &mut outcome)?;
+    }
+    bed.connect()?;
+    if settings.wants("list") {
+        aside("a list of many backups");
+        hooks::list(&bed, settings.choose(7, 3), &mut outcome)?;
+    }
+    let world = |name: &str| bed.world().path(name);
+    let (peer, restic) = (Peer::new(&world("peer"))?, Restic::find(&world("restic")));
+    outcome.versions.push(peer.version());
+    match &restic {
+        Ok(restic) => outcome.versions.push(restic.version()),
+        Err(missing) => outcome.notes.push(missing.clone()),
+    }
+    let mut lab = Lab {
+        bed,
+        peer,
+        restic,
+        measured: Vec::new(),
+        round: 0,
+    };
+    let measured = sets(settings, &mut lab, &mut outcome.notes);
+    outcome.measured = std::mem::take(&mut lab.measured);
+    let Lab { bed, peer, .. } = lab;
+    drop(peer);
+    measured?;
+    bed.finish()?;
+    outcome.load[1] = machine::load();
+    page::write(&outcome, settings)
 }
 
-/// Measures and prints.
-pub fn run(sizes: &Sizes) -> Result<()> {
-    around(|| {
-        archive()?;
-        aside("deploying");
-        let bed = Bed::deploy()?;
-        hooks(&bed, sizes.hooks)?;
-        bed.connect()?;
-        let mut filling = Filling::default();
-        let table = backups(&bed, &mut filling, &sizes.media)?;
-        peer(&table, &bed, &filling)?;
-        large_message(&bed, &mut filling, sizes.message)?;
-        proofs::measure(&bed, sizes.database)?;
-        // What fills the disk is gone before the largest restore needs it.
-        bed.finish()?;
-        restores::measure(&sizes.restores, sizes.rounds)
+fn begin(settings: &Settings) -> Result<Outcome> {
+    let archive = parts::charm_archive()?;
+    let charm = hex(&Sha256::digest(fs::read(&archive)?));
+    Ok(Outcome {
+        date: Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        quick: settings.is_quick(),
+        machine: machine::facts(),
+        load: [machine::load(), String::new()],
+        versions: vec![
+            format!("{}", Daemon::find()?),
+            format!("versitygw {}", parts::version("versitygw")?),
+            machine::version("gpg"),
+            machine::version("tar"),
+        ],
+        dispatch: charm[..16].to_owned(),
+        hook: Vec::new(),
+        hook_tools: Vec::new(),
+        hook_tool: 0.0,
+        list: Vec::new(),
+        listed: 0,
+        kernels: None,
+        measured: Vec::new(),
+        notes: Vec::new(),
     })
 }
 
-/// Measures and prints what backups and their proofs take, and nothing else.
-pub fn run_proofs(sizes: &Sizes) -> Result<()> {
-    around(|| {
-        aside("deploying");
-        let bed = Bed::deploy()?;
-        bed.connect()?;
-        backups(&bed, &mut Filling::default(), &sizes.media)?;
-        proofs::measure(&bed, sizes.database)?;
-        bed.finish()
-    })
-}
-
-/// Measures and prints the downtime and the memory of restores, and nothing else.
-pub fn run_restores(sizes: &Sizes) -> Result<()> {
-    around(|| restores::measure(&sizes.restores, sizes.rounds))
-}
-
-/// Does the work between what is told of the machine.
-fn around(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    println!("{}.", machine::facts());
-    println!("Load {} at the beginning.", machine::load());
-    println!(
-        "The workload runs {}. {}. {}.",
-        Daemon::find()?,
-        machine::version("gpg"),
-        machine::version("tar")
-    );
-    work()?;
-    say(&format!("Load {} at the end.", machine::load()));
-    Ok(())
-}
-
-fn archive() -> Result<()> {
-    let path = parts::charm_archive()?;
-    let mut archive = zip::ZipArchive::new(File::open(&path)?)?;
-    let program = archive
-        .by_name("dispatch")
-        .context("no dispatch in the archive")?
-        .size();
-    let table = Table::begin("Sizes", &["what", "MB"]);
-    table.row(&["dispatch", &format!("{:.1}", program as f64 / 1e6)]);
-    table.row(&[
-        "synapse.charm",
-        &format!("{:.1}", fs::metadata(&path)?.len() as f64 / 1e6),
-    ]);
-    Ok(())
-}
-
-fn hooks(bed: &Bed, count: usize) -> Result<()> {
-    aside("a hook with nothing to do");
-    bed.hook("update-status")?;
-    let runs = (0..count)
-        .map(|_| bed.hook("update-status"))
-        .collect::<Result<Vec<Timed>>>()?;
-    let called = runs
-        .last()
-        .map(|run| run.called.clone())
-        .unwrap_or_default();
-    let (middle, most) = middle_and_most(runs.iter().map(|run| run.dispatch.wall * 1e3).collect());
-    let peak = runs
-        .iter()
-        .map(|run| run.dispatch.peak)
-        .max()
-        .unwrap_or_default();
-    // What the tools cost without the charm: the same shell, with many calls and with none.
-    let calls = (0..9)
-        .map(|_| one_call(bed))
-        .collect::<Result<Vec<f64>>>()?;
-    let (tool, _) = middle_and_most(calls);
-    let tools = tool * called.len() as f64;
-
-    let heading =
-        format!("A hook with nothing to do: update-status, settled, no relation, {count} runs");
-    let table = Table::begin(&heading, &["what", "value"]);
-    table.row(&[
-        "wall of dispatch, median (goal 15 ms)",
-        &format!("{middle:.1} ms"),
-    ]);
-    table.row(&["the same, 95th percentile", &format!("{most:.1} ms")]);
-    table.row(&[
-        "hook tools called",
-        &format!("{}: {}", called.len(), called.join(", ")),
-    ]);
-    table.row(&["one such call from a shell", &format!("{tool:.1} ms")]);
-    table.row(&[
-        "so, of the median: hook tools, one after another",
-        &format!("{tools:.1} ms"),
-    ]);
-    table.row(&["and all the rest", &format!("{:.1} ms", middle - tools)]);
-    table.row(&["peak memory of dispatch", &format!("{} MiB", mebi(peak))]);
-    Ok(())
-}
-
-/// Milliseconds of one call of a hook tool.
-fn one_call(bed: &Bed) -> Result<f64> {
-    let empty = bed.shell("for call in 1; do true; done")?;
-    let line = format!(
-        "for call in {}; do is-leader > /dev/null; done",
-        "x ".repeat(20)
-    );
-    let many = bed.shell(&line)?;
-    Ok((many.dispatch.wall - empty.dispatch.wall) / 20.0 * 1e3)
-}
-
-fn backups(bed: &Bed, filling: &mut Filling, sizes: &[u64]) -> Result<Table> {
-    let columns = [
-        "what",
-        "wall s",
-        "MB/s",
-        "CPU s, user and system",
-        "CPU s in all, without the server",
-        "peak memory, MiB",
-        "of the wall",
+fn sets(settings: &Settings, lab: &mut Lab, notes: &mut Vec<String>) -> Result<()> {
+    if settings.wants("sizes") {
+        sizes(settings, lab, notes)?;
+    }
+    if settings.wants("latency") {
+        latency(settings, lab)?;
+    }
+    let sets: [(DataSet, fn(&Settings, &mut Lab, &Laid) -> Result<()>); 4] = [
+        (DataSet::media(settings), media),
+        (DataSet::small(settings), small),
+        (DataSet::text(settings), text),
+        (DataSet::large(settings), large),
     ];
-    let table = Table::begin(
-        "Media that cannot be compressed, in files of 256 KiB to 4 MiB, to and from versitygw over HTTP",
-        &columns,
-    );
-    for size in sizes {
-        aside(&format!("{} MiB of media", size / MIB));
-        filling.reach(&bed.data(), *size)?;
-        let files = filling.files;
-        let what = |what: &str| format!("{what}, {} MiB in {files} files", size / MIB);
-        let created = bed.action("create-backup", &[])?;
-        ours(&table, &what("create-backup"), *size, &created);
-        let id = created.text("backup-id")?;
-        let quick = proofs::verified(bed, id, "quick")?;
-        ours(&table, &what("verify-backup level=quick"), *size, &quick);
-        let full = proofs::verified(bed, id, "full")?;
-        ours(&table, &what("verify-backup"), *size, &full);
-        let restored = bed.restore(id)?;
-        ours(&table, &what("restore-backup"), *size, &restored);
-    }
-    Ok(table)
-}
-
-/// The same by hand, of all media that there are now.
-fn peer(table: &Table, bed: &Bed, filling: &Filling) -> Result<()> {
-    let made = filling.bytes;
-    let peer = match Peer::find(bed.world(), bed.server())? {
-        Ok(peer) => peer,
-        Err(missing) => {
-            say(&missing);
-            return Ok(());
+    for (set, measure) in sets {
+        if settings.wants(set.name) && may_begin(settings, lab, &set, notes)? {
+            aside(&format!("making the data set {}", set.name));
+            let laid = set.lay(&lab.bed)?;
+            measure(settings, lab, &laid)?;
+            laid.take_away(&lab.bed)?;
         }
-    };
-    let version = machine::version("aws");
-    let ways: [(&str, &[&str]); 2] = [("gpg's defaults", &[]), ("gpg -z 0", &["-z", "0"])];
-    for (way, options) in ways {
-        aside(&format!("the peer with {way}"));
-        let saved = peer.with_server(|| peer.save(&bed.data(), made, options))?;
-        theirs(
-            table,
-            &format!("`tar \\| gpg \\| aws s3 cp`, {way}, {} MiB", made / MIB),
-            made,
-            &saved,
-        );
-        let back = peer.with_server(|| peer.bring_back(&bed.world().path("brought-back")))?;
-        theirs(
-            table,
-            &format!(
-                "`aws s3 cp \\| gpg -d \\| tar -x`, {way}, {} MiB",
-                made / MIB
-            ),
-            made,
-            &back,
-        );
     }
-    say(&format!(
-        "The peer's uploads went with {version}, as configured by default."
-    ));
     Ok(())
 }
 
-fn ours(table: &Table, what: &str, size: u64, run: &Timed) {
-    let dispatch = run.dispatch.cpu;
-    table.row(&[
-        what,
-        &seconds(run.dispatch.wall),
-        &rate(size, run.dispatch.wall),
-        &format!(
-            "dispatch {:.1}, its hook tools {:.1}, Pebble {:.1}, tar {:.1}; server {:.1}",
-            dispatch.own, dispatch.children, run.pebble, run.tar, run.server
-        ),
-        &seconds(dispatch.own + dispatch.children + run.pebble + run.tar),
-        &format!("dispatch {}", mebi(run.dispatch.peak)),
-        &run.lengths(),
-    ]);
+/// Whether there is time and room for a data set; what is not measured is told.
+fn may_begin(
+    settings: &Settings,
+    lab: &Lab,
+    set: &DataSet,
+    notes: &mut Vec<String>,
+) -> Result<bool> {
+    let (needed, free) = (set.most() * COPIES, room(&lab.bed.data())?);
+    if free < needed {
+        let gb = |bytes: u64| bytes as f64 / 1e9;
+        notes.push(format!(
+            "The data set {} was left out: it takes up to {:.0} GB on the disk, and {:.0} are free.",
+            set.name,
+            gb(needed),
+            gb(free)
+        ));
+        return Ok(false);
+    }
+    if !settings.has_time() {
+        notes.push(format!(
+            "The data set {} was left out: the time was up.",
+            set.name
+        ));
+        return Ok(false);
+    }
+    Ok(true)
 }
 
-fn theirs(table: &Table, what: &str, size: u64, run: &Piped) {
-    let all = |reading: super::process::Reading| reading.cpu.own + reading.cpu.children;
-    table.row(&[
-        what,
-        &seconds(run.wall),
-        &rate(size, run.wall),
-        &format!(
-            "gpg {:.1}, aws {:.1}, tar {:.1}; server {:.1}",
-            all(run.gpg),
-            all(run.aws),
-            all(run.tar),
-            run.server
-        ),
-        &seconds(all(run.gpg) + all(run.aws) + all(run.tar)),
-        &format!(
-            "aws {}, gpg {}, tar {}",
-            mebi(run.aws.peak),
-            mebi(run.gpg.peak),
-            mebi(run.tar.peak)
-        ),
-        "",
-    ]);
-}
-
-fn large_message(bed: &Bed, filling: &mut Filling, size: u64) -> Result<()> {
-    if parts::on_path("gpg").is_none() {
-        say("The large message was not measured: gpg is missing.");
-        return Ok(());
+/// Rounds until all are made or the time is up.
+fn rounds(
+    settings: &Settings,
+    lab: &mut Lab,
+    whole: usize,
+    mut each: impl FnMut(&mut Lab) -> Result<()>,
+) -> Result<()> {
+    for round in 1..=settings.rounds(whole) {
+        if round > 1 && !settings.has_time() {
+            break;
+        }
+        aside(&format!("round {round}, {}", lab.bed.place().name));
+        lab.round = round;
+        each(lab)?;
     }
-    aside("one large OpenPGP message");
-    filling.reach(&bed.data(), size)?;
-    let columns = ["what", "wall s", "MB/s", "CPU s"];
-    let heading = format!(
-        "One OpenPGP message of {:.1} GB, each way",
-        size as f64 / 1e9
-    );
-    let table = Table::begin(&heading, &columns);
-    let row = |what: &str, bytes: u64, wall: f64, cpu: f64| {
-        table.row(&[what, &seconds(wall), &rate(bytes, wall), &seconds(cpu)]);
-    };
-    for (way, options) in [("gpg -z 0", &["-z", "0"][..]), ("gpg's defaults", &[])] {
-        let created = bed.action("create-backup", &[])?;
-        let id = created.text("backup-id")?;
-        let scratch = bed.world().path("messages");
-        let resealed = messages::reseal(&bed.backup(id), &scratch, Bed::PASSPHRASE, options)?;
-        let (sealed, opened) = (&resealed.sealed, &resealed.opened);
-        row(
-            "sealed by dispatch, opened by `gpg -d`",
-            resealed.bytes,
-            opened.wall,
-            opened.cpu.own,
-        );
-        row(
-            &format!("sealed again by {way}"),
-            resealed.bytes,
-            sealed.wall,
-            sealed.cpu.own,
-        );
-        let restored = bed.restore(id)?;
-        let staging = restored
-            .phases
-            .iter()
-            .find(|(phase, _)| phase.starts_with("downloading"));
-        let staging = staging
-            .map(|(_, length)| *length)
-            .context("nothing was downloaded")?;
-        row(
-            &format!("sealed by {way}, opened, unpacked and verified by restore-backup"),
-            resealed.bytes,
-            staging,
-            restored.dispatch.cpu.own,
-        );
-    }
-    say(
-        "Each member of these restores had the SHA-256 that dispatch itself had put into the inventory before.",
-    );
     Ok(())
+}
+
+/// Media of several sizes, for the curves. Two parts at once are on their way, as the goal for the memory has it.
+fn sizes(settings: &Settings, lab: &mut Lab, notes: &mut Vec<String>) -> Result<()> {
+    lab.bed.configure("synapse", &["backup_parallelism=2"])?;
+    for size in settings.sizes() {
+        let set = DataSet::of_size("sizes", size);
+        if !may_begin(settings, lab, &set, notes)? {
+            continue;
+        }
+        aside(&format!("{} MiB of media", size >> 20));
+        let mut laid = set.lay(&lab.bed)?;
+        laid.name = format!("{} MiB", size >> 20);
+        rounds(settings, lab, 1, |lab| {
+            let id = lab.create(&laid)?;
+            lab.peer_create(&laid, What::PeerCreate)?;
+            lab.peer_create(&laid, What::PlainCreate)?;
+            lab.restore(&laid, What::Restore, &id)?;
+            lab.peer_restore(&laid, What::PeerRestore)?;
+            lab.peer_restore(&laid, What::PlainRestore)?;
+            lab.delete(&id)?;
+            lab.peer_delete()
+        })?;
+        laid.take_away(&lab.bed)?;
+    }
+    lab.bed
+        .configure("synapse", &["--reset", "backup_parallelism"])
+}
+
+/// The same over a line on which each answer comes late.
+fn latency(settings: &Settings, lab: &mut Lab) -> Result<()> {
+    let size = settings.choose(1024, 32) << 20;
+    let laid = DataSet::of_size("latency", size).lay(&lab.bed)?;
+    let straight = lab.bed.place();
+    let address = straight.endpoint.trim_start_matches("http://").parse()?;
+    let line = Toxiproxy::before(address)?;
+    let place = |name: &'static str| Place {
+        name,
+        endpoint: line.endpoint(),
+        ..straight.clone()
+    };
+    lab.bed.switch(&place("versitygw, 0 ms"))?;
+    rounds(settings, lab, 3, |lab| {
+        for (name, late) in [("versitygw, 0 ms", false), ("versitygw, 60 ms", true)] {
+            line.heal()?;
+            if late {
+                line.spoil(&Toxic::latency(Way::Down, LATENCY, Duration::ZERO))?;
+            }
+            lab.bed.call(name);
+            let id = lab.create(&laid)?;
+            lab.restore(&laid, What::Restore, &id)?;
+            lab.delete(&id)?;
+        }
+        line.heal()
+    })?;
+    lab.bed.switch(&straight)?;
+    laid.take_away(&lab.bed)
+}
+
+/// All of it: both sides, both ways, at all servers.
+fn media(settings: &Settings, lab: &mut Lab, laid: &Laid) -> Result<()> {
+    let straight = lab.bed.place();
+    rounds(settings, lab, 3, |lab| {
+        let id = lab.create(laid)?;
+        lab.peer_create(laid, What::PeerCreate)?;
+        lab.peer_create(laid, What::PlainCreate)?;
+        lab.verify(laid, &id)?;
+        lab.restore(laid, What::Restore, &id)?;
+        lab.delete(&id)?;
+        lab.peer_restore(laid, What::PlainRestore)?;
+        lab.legacy_restore(laid)?;
+        lab.peer_restore(laid, What::PeerRestore)?;
+        lab.peer_delete()?;
+        lab.restic(laid, true)
+    })?;
+    let own = Server::own(&lab.bed.world().path("own-store"))?;
+    lab.bed.switch(own.place())?;
+    rounds(settings, lab, 3, |lab| both_create(lab, laid))?;
+    let tls = Server::versitygw_with_tls()?;
+    lab.bed.switch(tls.place())?;
+    rounds(settings, lab, 1, |lab| both_create(lab, laid))?;
+    lab.bed.switch(&straight)
+}
+
+fn both_create(lab: &mut Lab, laid: &Laid) -> Result<()> {
+    let id = lab.create(laid)?;
+    lab.peer_create(laid, What::PeerCreate)?;
+    lab.peer_create(laid, What::PlainCreate)?;
+    lab.peer_delete()?;
+    lab.delete(&id)
+}
+
+/// Both sides, and `tar` alone.
+fn small(settings: &Settings, lab: &mut Lab, laid: &Laid) -> Result<()> {
+    rounds(settings, lab, 3, |lab| {
+        lab.tar_alone(laid, What::TarNull)?;
+        lab.tar_alone(laid, What::Tar)?;
+        let id = lab.create(laid)?;
+        lab.peer_create(laid, What::PlainCreate)?;
+        if lab.round == 1 {
+            lab.peer_create(laid, What::PeerCreate)?;
+            lab.restic(laid, false)?;
+            lab.restore(laid, What::Restore, &id)?;
+            lab.peer_restore(laid, What::PeerRestore)?;
+        }
+        lab.peer_delete()?;
+        lab.delete(&id)
+    })
+}
+
+/// Both sides and restic.
+fn text(settings: &Settings, lab: &mut Lab, laid: &Laid) -> Result<()> {
+    rounds(settings, lab, 2, |lab| {
+        let id = lab.create(laid)?;
+        lab.peer_create(laid, What::PeerCreate)?;
+        lab.peer_create(laid, What::PlainCreate)?;
+        lab.restore(laid, What::Restore, &id)?;
+        lab.peer_restore(laid, What::PeerRestore)?;
+        lab.peer_delete()?;
+        lab.delete(&id)?;
+        lab.restic(laid, false)
+    })
+}
+
+/// Both sides, once, one thing on the disk after the other.
+fn large(settings: &Settings, lab: &mut Lab, laid: &Laid) -> Result<()> {
+    rounds(settings, lab, 1, |lab| {
+        let id = lab.create(laid)?;
+        lab.verify(laid, &id)?;
+        lab.restore(laid, What::Restore, &id)?;
+        lab.delete(&id)?;
+        lab.peer_create(laid, What::PlainCreate)?;
+        lab.peer_restore(laid, What::PlainRestore)?;
+        lab.peer_delete()?;
+        lab.peer_create(laid, What::PeerCreate)?;
+        lab.peer_restore(laid, What::PeerRestore)?;
+        lab.peer_delete()
+    })
+}
+
+/// Bytes that are free where a directory lies.
+fn room(directory: &Path) -> Result<u64> {
+    let facts = statvfs(directory).context("failed to ask for free space")?;
+    Ok(facts.f_bavail * facts.f_frsize)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,12 +1,11 @@
-//! `bench`: measures and prints. `bench --small` shows in a few minutes that it works; its numbers mean nothing.
+//! `bench`: measures, proves and writes the page. What it measures is set in the environment: see `Settings`.
 //!
-//! `bench --proofs` measures what backups and their proofs take and nothing else: `--proofs small` with little of both.
-//! `bench --restores` measures the downtime and the memory of restores and nothing else. `BENCH_SIZES="10M 1G"` names the
-//! sizes of their media, so that a smaller machine can leave out the largest.
+//! `bench --proofs` measures the copy of a large database and its proof and nothing else. `bench --restores` measures the
+//! downtime and the memory of restores and nothing else; `BENCH_SIZES="10M 1G"` names the sizes of their media.
 
 use std::process::ExitCode;
 
-use harness::bench::{Sizes, run, run_proofs, run_restores, stand_between};
+use harness::bench::{Settings, run, run_proofs, run_restores, stand_between};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -22,21 +21,11 @@ fn main() -> ExitCode {
 
 fn measure(words: &[String]) -> anyhow::Result<ExitCode> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let small = Sizes {
-        media: vec![8 << 20, 32 << 20],
-        database: 20_000_000,
-        message: 32_000_000,
-        hooks: 30,
-        restores: vec![2 << 20, 32 << 20],
-        rounds: 1,
-    };
     match words[..] {
-        [] => run(&Sizes::default())?,
-        ["--small"] => run(&small)?,
-        ["--restores"] => run_restores(&Sizes::default())?,
-        ["--proofs"] => run_proofs(&Sizes::default())?,
-        ["--proofs", "small"] => run_proofs(&small)?,
-        _ => anyhow::bail!("usage: bench [--small | --restores | --proofs [small]]"),
+        [] => run(&Settings::read()?)?,
+        ["--restores"] => run_restores()?,
+        ["--proofs"] => run_proofs()?,
+        _ => anyhow::bail!("usage: bench [--restores | --proofs]"),
     }
     Ok(ExitCode::SUCCESS)
 }
