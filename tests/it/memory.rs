@@ -162,7 +162,7 @@ fn tell(name: &str, spent: &Spent, goal: u64) {
 }
 
 /// Lays copies of a backup beside it, older ones; of the volumes only the sizes.
-fn crowd(place: &Path, id: &str) {
+pub(crate) fn crowd(place: &Path, id: &str) {
     let manifest = fs::read_to_string(place.join(id).join("manifest.json")).unwrap();
     let sizes: Vec<(String, u64)> = fs::read_dir(place.join(id))
         .unwrap()
