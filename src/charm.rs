@@ -47,6 +47,8 @@ use observe::Observation;
 
 /// Where Pebble of the workload listens, as Juju mounts it.
 const SOCKET: &str = "/charm/containers/synapse/pebble.socket";
+/// The directory around it, which both containers see: its path here, and in the workload's container.
+const SHARED: (&str, &str) = ("/charm/containers/synapse", "/charm/container");
 /// Directory on the data volume that is the charm's own: copies and staging, never part of a backup.
 const PRIVATE: &str = ".synapse-operator";
 /// How often a Synapse that starts is asked whether it is there.
@@ -110,7 +112,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         };
         let charm = Charm {
-            client: pebble::Client::new(Path::new(SOCKET)),
+            client: pebble::Client::new(Path::new(SOCKET)).sharing(SHARED.0, SHARED.1),
             homeserver: Homeserver::local(),
             refused: OnceLock::new(),
             bucket: OnceLock::new(),

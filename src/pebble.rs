@@ -31,7 +31,7 @@ pub use checks::{CheckInfo, CheckStatus};
 pub use client::Client;
 pub use duration::Span;
 pub use error::{PathErrorKind, PebbleError};
-pub use exec::{Exec, ExecError, Exited, Output, Process, Stdin, Stdout};
+pub use exec::{Bulk, Exec, ExecError, Exited, Output, Process, Stdin, Stdout};
 pub use files::{DirOptions, FileInfo, FileType, WriteOptions};
 pub use notices::Notice;
 pub use plan::{

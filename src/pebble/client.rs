@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::envelope;
 use super::error::PebbleError;
+use super::exec::Shared;
 use super::http::{self, Answer, Ask};
 
 /// How long a plain request may take. The daemon writes its state to disk on most of them, and disks can be slow.
@@ -25,6 +26,7 @@ const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: Arc<Path>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl Client {
@@ -32,7 +34,21 @@ impl Client {
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self {
             socket: socket.into().into(),
+            shared: None,
         }
+    }
+
+    /// Names a directory that both containers see: its path in this one, and its absolute path in the workload's.
+    ///
+    /// Streams may then go through named pipes in it, see [`super::Bulk`]. It is tried first whether they can.
+    #[must_use]
+    pub fn sharing(mut self, here: impl Into<PathBuf>, there: impl Into<String>) -> Self {
+        self.shared = Some(Arc::new(Shared::new(here.into(), there.into())));
+        self
+    }
+
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_deref()
     }
 
     /// The socket that this client talks to.

@@ -5,6 +5,7 @@
 )]
 
 mod api;
+mod bulk;
 mod daemon;
 mod exec;
 mod fake;

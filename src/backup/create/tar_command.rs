@@ -52,6 +52,7 @@ pub(super) fn command(source: &Source, group: &Group) -> pebble::Exec {
         .env("LC_ALL", "C")
         .user(source.user_id, source.group_id)
         .timeout(DEADLINE)
+        .bulk(pebble::Bulk::Output("--file=-"))
 }
 
 /// Judges how `tar` ended: with nothing to say, with files that changed meanwhile, or in failure.

@@ -140,7 +140,8 @@ impl Unpacking<'_> {
         let exec = pebble::Exec::new(command)
             .env("LC_ALL", "C")
             .user(self.reading.place.user_id, self.reading.place.group_id)
-            .timeout(DEADLINE);
+            .timeout(DEADLINE)
+            .bulk(pebble::Bulk::Input("--file=-"));
         let started = self.client.exec(&exec).await;
         let mut process = started.map_err(RestoreError::Unpack)?;
         let Some(mut stdin) = process.stdin.take() else {

@@ -12,13 +12,12 @@
 
 use std::time::Duration;
 
-use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
 
 use super::super::signal::Signal;
+use super::stdin::Input;
 use super::websocket::{self, Socket};
 
 /// How long a killed command may take to be gone, and a signal to be sent.
@@ -26,9 +25,6 @@ pub(super) const KILL: Duration = Duration::from_secs(10);
 
 /// Signals that wait to be sent; each is a byte.
 const ORDERS: usize = 8;
-
-/// The writing half of stdio.
-pub(super) type Input = SplitSink<Socket, Message>;
 
 /// How the command stands, as far as control tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +46,6 @@ pub(super) struct Leash {
 }
 
 /// What a `Stdin` needs: where to leave its half if it is given up, and how to hear that the command is gone.
-#[derive(Debug)]
 pub(super) struct Hold {
     pub(super) give_up: oneshot::Sender<Input>,
     pub(super) life: watch::Receiver<Life>,

@@ -34,6 +34,8 @@ pub struct Process {
     pub(super) timeout: Option<Duration>,
     pub(super) change: String,
     pub(super) leash: Leash,
+    /// Whether the command has opened what it is to read from.
+    pub(super) input_opened: watch::Receiver<bool>,
     pub(super) stdout_end: watch::Receiver<StreamEnd>,
     pub(super) stderr: watch::Receiver<Tail>,
 }
@@ -139,6 +141,7 @@ impl Process {
             timeout: self.timeout,
             lost,
             abandoned: self.leash.was_abandoned(),
+            input_opened: *self.input_opened.borrow(),
             stdout: *self.stdout_end.borrow(),
             stderr_end: stderr.end,
             stderr: stderr.text(),

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::super::client::Client;
 use super::super::error::PebbleError;
 use super::error::ExecError;
+use super::process::Process;
 use super::setup::Exec;
 use super::stdout::Stdout;
 
@@ -35,65 +36,64 @@ impl Client {
         let allowed = exec.timeout.unwrap_or(DEFAULT);
         let exec = exec.clone().timeout(allowed);
         // When the time is up, the process is dropped and the command killed.
-        timeout(allowed + MARGIN, self.run_through(&exec, stdin, limit))
-            .await
-            .unwrap_or_else(|_| {
-                Err(ExecError::TimedOut {
-                    command: exec.name(),
-                    after: allowed,
-                    stderr: String::new(),
-                })
+        let all = async { converse(self.exec(&exec).await?, stdin, limit).await };
+        timeout(allowed + MARGIN, all).await.unwrap_or_else(|_| {
+            Err(ExecError::TimedOut {
+                command: exec.name(),
+                after: allowed,
+                stderr: String::new(),
             })
+        })
     }
+}
 
-    async fn run_through(
-        &self,
-        exec: &Exec,
-        input: &[u8],
-        limit: usize,
-    ) -> Result<Output, ExecError> {
-        let mut process = self.exec(exec).await?;
-        let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
-        let feed = async move {
-            let Some(mut stdin) = stdin else {
-                return Ok(());
-            };
-            // Whether the command wanted all of it is its own affair; the verdict tells.
-            match stdin.write_all(input).await {
-                Ok(()) => drop(stdin.end().await),
-                Err(_) => drop(stdin),
-            }
-            Ok(())
+/// Gives a command its whole input and takes its whole output, of at most `limit` bytes.
+pub(super) async fn converse(
+    mut process: Process,
+    input: &[u8],
+    limit: usize,
+) -> Result<Output, ExecError> {
+    let name = process.command.clone();
+    let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
+    let feed = async move {
+        let Some(mut stdin) = stdin else {
+            return Ok(());
         };
-        let take = async move {
-            match stdout {
-                Some(stdout) => gather(stdout, limit).await,
-                None => Ok(Vec::new()),
-            }
-        };
-        // Output that fails ends the feeding as well, which kills the command.
-        match tokio::try_join!(take, feed) {
-            Ok((stdout, ())) => {
-                let exited = process.wait(MARGIN).await?;
-                Ok(Output {
-                    stdout,
-                    stderr_tail: exited.stderr,
-                })
-            }
-            Err(Trouble::TooLong) => {
-                process.kill().await?;
-                Err(PebbleError::TooLong {
-                    what: format!("the output of {}", exec.name()),
-                    limit,
-                }
-                .into())
-            }
-            // The verdict says why the output broke off.
-            Err(Trouble::Broken(error)) => match process.wait(MARGIN).await {
-                Err(verdict) => Err(verdict),
-                Ok(_) => Err(PebbleError::broken(&exec.name(), error).into()),
-            },
+        // Whether the command wanted all of it is its own affair; the verdict tells.
+        match stdin.write_all(input).await {
+            Ok(()) => drop(stdin.end().await),
+            Err(_) => drop(stdin),
         }
+        Ok(())
+    };
+    let take = async move {
+        match stdout {
+            Some(stdout) => gather(stdout, limit).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    // Output that fails ends the feeding as well, which kills the command.
+    match tokio::try_join!(take, feed) {
+        Ok((stdout, ())) => {
+            let exited = process.wait(MARGIN).await?;
+            Ok(Output {
+                stdout,
+                stderr_tail: exited.stderr,
+            })
+        }
+        Err(Trouble::TooLong) => {
+            process.kill().await?;
+            Err(PebbleError::TooLong {
+                what: format!("the output of {name}"),
+                limit,
+            }
+            .into())
+        }
+        // The verdict says why the output broke off.
+        Err(Trouble::Broken(error)) => match process.wait(MARGIN).await {
+            Err(verdict) => Err(verdict),
+            Ok(_) => Err(PebbleError::broken(&name, error).into()),
+        },
     }
 }
 

@@ -1,30 +1,24 @@
-//! What to run, and getting it to run.
+//! What to run.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-
-use super::super::client::{Client, required};
-use super::super::duration::Span;
-use super::super::envelope::is_id;
-use super::super::error::PebbleError;
-use super::error::ExecError;
-use super::leash::Leash;
-use super::process::Process;
-use super::stderr;
-use super::stdin::Stdin;
-use super::stdout::Stdout;
-use super::websocket::{self, Channel, Socket};
-
 /// How long a stream may stand still unless said otherwise.
 const STALL: Duration = Duration::from_secs(15 * 60);
 
-/// How long to wait for the reason when the websockets could not be connected: the daemon's 5 s and a little more.
-const REASON: Duration = Duration::from_secs(7);
+/// A stream that most of what a command moves goes through, and the command's argument that names it.
+///
+/// The argument ends in the `-` that stands for standard input or output. Where this container and the workload's share
+/// a directory, a named pipe's path takes the place of that `-`, and the daemon is spared the bytes. To whoever uses the
+/// [`super::Process`] there is no difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bulk {
+    /// What the command reads.
+    Input(&'static str),
+    /// What the command writes.
+    Output(&'static str),
+}
 
 /// A command to be run in the container, and how.
 ///
@@ -46,6 +40,8 @@ pub struct Exec {
     pub timeout: Option<Duration>,
     /// How long its input or output may stand still while somebody waits for it; by default a quarter of an hour.
     pub stall_limit: Duration,
+    /// The stream that may go through a named pipe, if there is one.
+    pub bulk: Option<Bulk>,
 }
 
 impl Exec {
@@ -59,6 +55,7 @@ impl Exec {
             group_id: None,
             timeout: None,
             stall_limit: STALL,
+            bulk: None,
         }
     }
 
@@ -98,6 +95,23 @@ impl Exec {
         self
     }
 
+    /// Lets this stream go through a named pipe, if it can.
+    #[must_use]
+    pub fn bulk(mut self, stream: Bulk) -> Self {
+        self.bulk = Some(stream);
+        self
+    }
+
+    /// The command with this path in place of the `-` that names its bulk stream; `None` when nothing names it.
+    pub(super) fn through(&self, path: &str) -> Option<Vec<String>> {
+        let (Bulk::Input(named) | Bulk::Output(named)) = self.bulk?;
+        let option = named.strip_suffix('-')?;
+        let mut command = self.command.clone();
+        let argument = command.iter_mut().skip(1).find(|word| *word == named)?;
+        *argument = format!("{option}{path}");
+        Some(command)
+    }
+
     /// The program's name, which is all that messages tell of the command.
     pub(super) fn name(&self) -> String {
         self.command.first().cloned().unwrap_or_default()
@@ -115,94 +129,26 @@ impl fmt::Debug for Exec {
             .field("group_id", &self.group_id)
             .field("timeout", &self.timeout)
             .field("stall_limit", &self.stall_limit)
+            .field("bulk", &self.bulk)
             .finish()
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Request<'a> {
-    command: &'a [String],
-    environment: &'a BTreeMap<String, String>,
-    working_dir: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group_id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout: Option<Span>,
-    split_stderr: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The reply. It holds the command's whole environment too, which is not even kept.
-#[derive(Deserialize)]
-struct Reply {
-    #[serde(rename = "task-id")]
-    task_id: String,
-    #[serde(default, rename = "environment")]
-    _environment: IgnoredAny,
-}
-
-impl Client {
-    /// Starts a command. It runs when this returns, and is killed when the [`Process`] is dropped.
-    pub async fn exec(&self, exec: &Exec) -> Result<Process, ExecError> {
-        let target = "/v1/exec";
-        let request = Request {
-            command: &exec.command,
-            environment: &exec.environment,
-            working_dir: &exec.working_dir,
-            user_id: exec.user_id,
-            group_id: exec.group_id,
-            timeout: exec.timeout.map(Span),
-            split_stderr: true,
-        };
-        let (change, reply) = self.post_change::<Reply>(target, &request).await?;
-        let task = required(target, reply)?.task_id;
-        if !is_id(&task) {
-            return Err(
-                PebbleError::protocol(target, format_args!("{task:?} is no id of a task")).into(),
-            );
+    #[test]
+    fn a_path_takes_the_place_of_the_dash_in_the_named_argument_only() {
+        let tar = Exec::new(["tar", "--create", "--file=-", "--exclude=-", "-"]);
+        assert_eq!(tar.through("/p"), None);
+        let through = tar.clone().bulk(Bulk::Output("--file=-")).through("/p");
+        let expected = ["tar", "--create", "--file=/p", "--exclude=-", "-"];
+        assert_eq!(through, Some(expected.map(str::to_owned).into()));
+        for absent in ["--file", "-f-", "", "tar"] {
+            assert_eq!(tar.clone().bulk(Bulk::Input(absent)).through("/p"), None);
         }
-        let [control, stdio, stderr] = match self.connect(&task).await {
-            Ok(sockets) => sockets,
-            Err(error) => return Err(self.reason(&change, error).await.into()),
-        };
-
-        let stderr = stderr::read(stderr);
-        let (input, output) = stdio.split();
-        let (leash, hold) = Leash::new(control);
-        let (stdout, stdout_end) = Stdout::new(output, exec.stall_limit);
-        let stdin = Stdin::new(input, hold, stdout_end.clone(), exec.stall_limit);
-        tracing::debug!(command = %exec.name(), %change, "command started");
-        Ok(Process {
-            stdin: Some(stdin),
-            stdout: Some(stdout),
-            client: self.clone(),
-            command: exec.name(),
-            timeout: exec.timeout,
-            change,
-            leash,
-            stdout_end,
-            stderr,
-        })
-    }
-
-    /// Control first: from then on the command cannot outlive us, and a short one cannot be over before.
-    async fn connect(&self, task: &str) -> Result<[Socket; 3], PebbleError> {
-        let control = websocket::connect(self.socket(), task, Channel::Control).await?;
-        let stdio = websocket::connect(self.socket(), task, Channel::Stdio).await?;
-        let stderr = websocket::connect(self.socket(), task, Channel::Stderr).await?;
-        Ok([control, stdio, stderr])
-    }
-
-    /// What the daemon says about a command that could not be connected to, if it says anything.
-    async fn reason(&self, change: &str, error: PebbleError) -> PebbleError {
-        if error.is_connection() {
-            return error;
-        }
-        match self.wait_noting(change, REASON, |_| false).await {
-            Ok(change) => change.check().err().unwrap_or(error),
-            Err(_) => error,
-        }
+        let dash = Exec::new(["-", "-"]).bulk(Bulk::Input("-")).through("/p");
+        assert_eq!(dash, Some(vec!["-".to_owned(), "/p".to_owned()]));
     }
 }

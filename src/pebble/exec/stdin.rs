@@ -7,35 +7,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use futures_util::Sink;
 use tokio::io::AsyncWrite;
 use tokio::sync::{oneshot, watch};
-use tokio_tungstenite::tungstenite::Message;
 
-use super::leash::{Hold, Input, Life};
+use super::inlet::Inlet;
+use super::leash::{Hold, Life};
+use super::messages::Messages;
 use super::patience::Patience;
 use super::stdout::StreamEnd;
-use super::websocket;
 
-/// Bytes in one message; beyond this, larger ones gain nothing.
-const MESSAGE_BYTES: usize = 256 * 1024;
+/// What carries a command's input.
+pub(super) enum Input {
+    Messages(Messages),
+    Pipe(Inlet),
+}
 
-/// The standard input of a command, to be finished by [`Stdin::end`].
+/// The standard input of a command, or what its command line names instead, to be finished by [`Stdin::end`].
 ///
 /// Dropped without that, or with a failed source behind it, the command is killed before it can take the end of its
 /// input for the end of the data. `shutdown` only flushes: nothing but `end` ends the input.
 ///
-/// Small writes are gathered into messages of 256 KiB; at most four of those are held. A write that fails with
-/// [`io::ErrorKind::BrokenPipe`] means that the command will take no more, which is no trouble in itself: what
-/// [`super::Process::wait`] says about the command counts. [`io::ErrorKind::TimedOut`] means that nothing was taken for
-/// as long as [`super::Exec::stall_limit`] allows.
+/// Small writes to the daemon are gathered into messages of 256 KiB, of which at most four are held; of a named pipe
+/// the kernel holds 1 MiB, and this nothing. A write that fails with [`io::ErrorKind::BrokenPipe`] means that the
+/// command will take no more, which is no trouble in itself: what [`super::Process::wait`] says about the command
+/// counts. [`io::ErrorKind::TimedOut`] means that nothing was taken for as long as [`super::Exec::stall_limit`] allows.
 pub struct Stdin {
     input: Option<Input>,
     give_up: Option<oneshot::Sender<Input>>,
     over: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_over: bool,
-    buffer: BytesMut,
     written: bool,
     patience: Patience,
 }
@@ -52,7 +52,6 @@ impl Stdin {
             give_up: Some(hold.give_up),
             over: Box::pin(process_over(hold.life, stdout)),
             is_over: false,
-            buffer: BytesMut::new(),
             written: false,
             patience: Patience::new(stall_limit),
         }
@@ -60,12 +59,13 @@ impl Stdin {
 
     /// Sends what is left and then the end of input. A command that has exited already needs neither.
     pub async fn end(mut self) -> io::Result<()> {
-        let sent = async {
-            std::future::poll_fn(|cx| self.poll_send(cx)).await?;
-            std::future::poll_fn(|cx| self.poll_end(cx)).await?;
-            std::future::poll_fn(|cx| self.poll_sent(cx)).await
-        };
-        match sent.await {
+        let ended = std::future::poll_fn(|cx| {
+            self.poll_with(cx, |input, cx| match input {
+                Input::Messages(messages) => messages.poll_end(cx),
+                Input::Pipe(inlet) => inlet.poll_end(cx),
+            })
+        });
+        match ended.await {
             Ok(()) => {
                 self.give_up = None;
                 Ok(())
@@ -81,6 +81,32 @@ impl Stdin {
         !self.written
     }
 
+    /// Does something with the input, as long as the command is there and takes something now and then.
+    fn poll_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Input, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.is_over {
+            return Poll::Ready(Err(no_more()));
+        }
+        let Some(input) = self.input.as_mut() else {
+            return Poll::Ready(Err(no_more()));
+        };
+        match act(input, cx) {
+            Poll::Ready(acted) => {
+                self.patience.reset();
+                let kind = acted.as_ref().err().map(io::Error::kind);
+                // Nobody is left who could take the end of the pipe for the end of the data.
+                if matches!(input, Input::Pipe(_)) && kind == Some(io::ErrorKind::BrokenPipe) {
+                    self.is_over = true;
+                }
+                Poll::Ready(acted)
+            }
+            Poll::Pending => self.poll_over(cx).map(Err),
+        }
+    }
+
     /// Pending unless the command is gone or nothing has moved for too long.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.is_over && self.over.as_mut().poll(cx).is_pending() {
@@ -90,59 +116,6 @@ impl Stdin {
         }
         self.is_over = true;
         Poll::Ready(no_more())
-    }
-
-    /// Waits until a message can be handed to the connection.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_over {
-            return Poll::Ready(Err(no_more()));
-        }
-        let Some(input) = self.input.as_mut() else {
-            return Poll::Ready(Err(no_more()));
-        };
-        match Pin::new(input).poll_ready(cx) {
-            Poll::Ready(ready) => {
-                self.patience.reset();
-                Poll::Ready(ready.map_err(broken))
-            }
-            Poll::Pending => self.poll_over(cx).map(Err),
-        }
-    }
-
-    /// Hands a message to the connection, which must have room.
-    fn start_send(&mut self, message: Message) -> io::Result<()> {
-        let input = self.input.as_mut().ok_or_else(no_more)?;
-        Pin::new(input).start_send(message).map_err(broken)
-    }
-
-    /// Hands the gathered bytes to the connection.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.buffer.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        ready!(self.poll_room(cx))?;
-        let message = Message::Binary(self.buffer.split().freeze());
-        Poll::Ready(self.start_send(message))
-    }
-
-    /// Hands the end marker to the connection.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_room(cx))?;
-        Poll::Ready(self.start_send(websocket::end()))
-    }
-
-    /// Waits until the connection has passed everything on to the kernel.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(input) = self.input.as_mut() else {
-            return Poll::Ready(Err(no_more()));
-        };
-        match Pin::new(input).poll_flush(cx) {
-            Poll::Ready(sent) => {
-                self.patience.reset();
-                Poll::Ready(sent.map_err(broken))
-            }
-            Poll::Pending => self.poll_over(cx).map(Err),
-        }
     }
 }
 
@@ -158,24 +131,19 @@ impl AsyncWrite for Stdin {
         if !self.is_over && self.over.as_mut().poll(cx).is_ready() {
             self.is_over = true;
         }
-        if self.is_over {
-            return Poll::Ready(Err(no_more()));
-        }
-        if self.buffer.len() >= MESSAGE_BYTES {
-            ready!(self.poll_send(cx))?;
-        }
         self.written = true;
-        if self.buffer.capacity() == 0 {
-            self.buffer.reserve(MESSAGE_BYTES);
-        }
-        let count = bytes.len().min(MESSAGE_BYTES - self.buffer.len());
-        self.buffer.extend_from_slice(&bytes[..count]);
-        Poll::Ready(Ok(count))
+        self.poll_with(cx, |input, cx| match input {
+            Input::Messages(messages) => messages.poll_write(cx, bytes),
+            Input::Pipe(inlet) => inlet.poll_write(cx, bytes),
+        })
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send(cx))?;
-        self.poll_sent(cx)
+        self.poll_with(cx, |input, cx| match input {
+            Input::Messages(messages) => messages.poll_flush(cx),
+            // The kernel has it all.
+            Input::Pipe(_) => Poll::Ready(Ok(())),
+        })
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -198,7 +166,7 @@ impl Drop for Stdin {
 impl fmt::Debug for Stdin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stdin")
-            .field("buffered", &self.buffer.len())
+            .field("written", &self.written)
             .field("is_over", &self.is_over)
             .finish_non_exhaustive()
     }
@@ -216,8 +184,4 @@ async fn process_over(mut life: watch::Receiver<Life>, mut stdout: watch::Receiv
 
 fn no_more() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the command takes no more input")
-}
-
-fn broken(error: tokio_tungstenite::tungstenite::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, error)
 }

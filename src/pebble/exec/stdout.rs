@@ -12,6 +12,7 @@ use futures_util::stream::SplitStream;
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::sync::watch;
 
+use super::outlet::Outlet;
 use super::patience::Patience;
 use super::websocket::{self, Piece, Socket};
 
@@ -28,29 +29,46 @@ pub(super) enum StreamEnd {
     Unread,
 }
 
-/// The standard output of a command.
+/// What carries a command's output.
+pub(super) enum Source {
+    Socket(SplitStream<Socket>),
+    Pipe(Outlet),
+}
+
+impl Source {
+    /// The next piece; `None` when the output broke off.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        match self {
+            Self::Socket(stream) => {
+                let message = ready!(stream.poll_next_unpin(cx));
+                Poll::Ready(message.and_then(Result::ok).map(websocket::piece))
+            }
+            Self::Pipe(outlet) => outlet.poll_piece(cx),
+        }
+    }
+}
+
+/// The standard output of a command, or what its command line names instead.
 ///
 /// Reading ends with 0 bytes only if the daemon said that the output is complete; a connection that breaks off is an
 /// error of kind [`io::ErrorKind::UnexpectedEof`]. A complete output is not yet a success: ask
 /// [`super::Process::wait`]. A command whose output is not read comes to a halt, and dropping this early makes its next
 /// write fail.
 ///
-/// What was received but not yet read is one message of at most 1 MiB; the daemon's are of 64 KiB.
+/// What was received but not yet read is one message of at most 1 MiB; the daemon's are of 64 KiB. Of a named pipe it is
+/// 256 KiB at most, and 1 MiB in the kernel.
 pub struct Stdout {
-    stream: Option<SplitStream<Socket>>,
+    source: Option<Source>,
     chunk: Bytes,
     end: watch::Sender<StreamEnd>,
     patience: Patience,
 }
 
 impl Stdout {
-    pub(super) fn new(
-        stream: SplitStream<Socket>,
-        stall_limit: Duration,
-    ) -> (Self, watch::Receiver<StreamEnd>) {
+    pub(super) fn new(source: Source, stall_limit: Duration) -> (Self, watch::Receiver<StreamEnd>) {
         let (end, watcher) = watch::channel(StreamEnd::Open);
         let stdout = Self {
-            stream: Some(stream),
+            source: Some(source),
             chunk: Bytes::new(),
             end,
             patience: Patience::new(stall_limit),
@@ -68,23 +86,23 @@ impl Stdout {
     /// Makes sure that there is something in `chunk`, unless the output is complete.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.chunk.is_empty() {
-            let Some(stream) = self.stream.as_mut() else {
+            let Some(source) = self.source.as_mut() else {
                 return Poll::Ready(match *self.end.borrow() {
                     StreamEnd::Marked => Ok(()),
                     StreamEnd::Open | StreamEnd::Broken | StreamEnd::Unread => Err(broken_off()),
                 });
             };
-            let Poll::Ready(message) = stream.poll_next_unpin(cx) else {
+            let Poll::Ready(piece) = source.poll_piece(cx) else {
                 ready!(self.patience.poll_out(cx));
                 let detail = format!("nothing written for {} s", self.patience.limit().as_secs());
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, detail)));
             };
             self.patience.reset();
-            match message.map(|message| message.map(websocket::piece)) {
-                Some(Ok(Piece::Data(bytes))) => self.chunk = bytes,
-                Some(Ok(Piece::Nothing)) => {}
-                Some(Ok(Piece::End)) => self.finish(StreamEnd::Marked),
-                Some(Err(_)) | None => self.finish(StreamEnd::Broken),
+            match piece {
+                Some(Piece::Data(bytes)) => self.chunk = bytes,
+                Some(Piece::Nothing) => {}
+                Some(Piece::End) => self.finish(StreamEnd::Marked),
+                None => self.finish(StreamEnd::Broken),
             }
         }
         Poll::Ready(Ok(()))
@@ -92,7 +110,7 @@ impl Stdout {
 
     fn finish(&mut self, end: StreamEnd) {
         // The daemon does not close the connection by itself.
-        self.stream = None;
+        self.source = None;
         self.end.send_replace(end);
     }
 }
@@ -126,7 +144,7 @@ impl AsyncRead for Stdout {
 
 impl Drop for Stdout {
     fn drop(&mut self) {
-        if self.stream.is_some() {
+        if self.source.is_some() {
             self.end.send_replace(StreamEnd::Unread);
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Evidence<'a> {
     pub(super) lost: bool,
     /// Whether it was killed because its input was given up.
     pub(super) abandoned: bool,
+    /// Whether the command has opened what it was to read from.
+    pub(super) input_opened: bool,
     pub(super) stdout: StreamEnd,
     pub(super) stderr_end: StreamEnd,
     pub(super) stderr: String,
@@ -64,6 +66,9 @@ pub(super) fn verdict(
         // A restarted daemon calls the change done and well; the missing exit code is the only hint.
         None if evidence.lost || broken => Err(ExecError::DaemonRestarted { command, stderr }),
         None => interrupted("its exit code is missing", command, stderr),
+        Some(0) if !evidence.input_opened => {
+            interrupted("it never opened its input", command, stderr)
+        }
         Some(0) => match (evidence.stdout, evidence.stderr_end) {
             (StreamEnd::Marked, StreamEnd::Marked) => Ok(Exited { stderr }),
             (StreamEnd::Marked, _) => interrupted("its standard error broke off", command, stderr),
@@ -102,6 +107,7 @@ mod tests {
             timeout: Some(Duration::from_secs(1)),
             lost: false,
             abandoned: false,
+            input_opened: true,
             stdout,
             stderr_end,
             stderr: String::new(),
@@ -171,6 +177,14 @@ mod tests {
         ));
         assert!(matches!(
             verdict_of("Done", None, Some(0), evidence(Broken, Marked)),
+            ExecError::Interrupted { .. }
+        ));
+        let unopened = Evidence {
+            input_opened: false,
+            ..good()
+        };
+        assert!(matches!(
+            verdict_of("Done", None, Some(0), unopened),
             ExecError::Interrupted { .. }
         ));
         let abandoned = Evidence {

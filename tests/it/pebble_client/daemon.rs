@@ -1,42 +1,110 @@
 //! A Pebble daemon of its own for each test.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use harness::pebble::Which;
-use synapse_operator::pebble::Client;
+use synapse_operator::pebble::{Bulk, Client, Exec};
 use tempfile::TempDir;
 
 /// How long a test may take against one daemon.
 const TEST: Duration = Duration::from_secs(60);
 
+/// How the streams of a test's commands go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// All through the daemon.
+    Daemon,
+    /// The input through a named pipe.
+    PipedInput,
+    /// The output through a named pipe.
+    PipedOutput,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Daemon, Self::PipedInput, Self::PipedOutput];
+
+    /// A script whose streams go this way. Its `$0` is what names the bulk stream.
+    pub(crate) fn sh(self, script: &str) -> Exec {
+        let (redirect, bulk) = match self {
+            Self::Daemon => ("", None),
+            Self::PipedInput => ("[ \"$0\" = - ] || exec <\"$0\"\n", Some(Bulk::Input("-"))),
+            Self::PipedOutput => ("[ \"$0\" = - ] || exec >\"$0\"\n", Some(Bulk::Output("-"))),
+        };
+        let exec = Exec::new(["sh", "-c", &format!("{redirect}{script}"), "-"]);
+        match bulk {
+            Some(bulk) => exec.bulk(bulk),
+            None => exec,
+        }
+    }
+
+    /// Makes sure that they do go this way.
+    async fn check(self, client: &Client) {
+        let look = "readlink /proc/$$/fd/0 /proc/$$/fd/1";
+        let output = client.run(&self.sh(look), b"", 4096).await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let piped: Vec<bool> = text.lines().map(|line| line.contains("/bulk-")).collect();
+        let expected = [self == Self::PipedInput, self == Self::PipedOutput];
+        assert_eq!(piped, expected, "{self:?}: {text}");
+    }
+}
+
 /// A running daemon and a directory for the test; killed on drop.
 pub(crate) struct Daemon {
     program: PathBuf,
-    home: TempDir,
+    home: Rc<TempDir>,
     child: Child,
+    way: Way,
+    client: Client,
 }
 
 impl Daemon {
-    fn start(program: &Path) -> Self {
+    fn start(program: &Path, way: Way) -> Self {
         let home = tempfile::tempdir().unwrap();
+        // Commands of other users have to come to the shared directory.
+        for directory in [home.path(), &home.path().join("shared")] {
+            std::fs::create_dir_all(directory).unwrap();
+            std::fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+        }
+        let shared = home.path().join("shared");
+        let client = Client::new(home.path().join("pebble/.pebble.socket"))
+            .sharing(&shared, shared.to_str().unwrap());
         let child = spawn(program, home.path());
         let daemon = Self {
             program: program.to_owned(),
-            home,
+            home: Rc::new(home),
             child,
+            way,
+            client,
         };
         daemon.wait_until_up();
         daemon
     }
 
-    /// A client of it.
+    /// A client of it, the same for the whole test.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.socket())
+        self.client.clone()
+    }
+
+    /// A script whose streams go as this test wants it.
+    pub(crate) fn sh(&self, script: &str) -> Exec {
+        self.way.sh(script)
+    }
+
+    /// How they go.
+    pub(crate) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// What lies in the directory that is shared.
+    pub(crate) fn shared(&self) -> Vec<String> {
+        entries(&self.home.path().join("shared"))
     }
 
     /// The path of something in the test's directory.
@@ -96,11 +164,43 @@ where
     T: Fn(Daemon) -> F,
     F: Future<Output = ()>,
 {
+    on_these(&[Way::Daemon], test);
+}
+
+/// The same, with the streams of its commands going each way that there is.
+pub(crate) fn on_each_way<T, F>(test: T)
+where
+    T: Fn(Daemon) -> F,
+    F: Future<Output = ()>,
+{
+    on_these(&Way::ALL, test);
+}
+
+/// The same, with these ways. Nothing may be left in the shared directory.
+pub(crate) fn on_these<T, F>(ways: &[Way], test: T)
+where
+    T: Fn(Daemon) -> F,
+    F: Future<Output = ()>,
+{
     for program in programs() {
-        eprintln!("against {program}");
-        let daemon = Daemon::start(program.path());
-        block_on(test(daemon));
+        for way in ways {
+            eprintln!("against {program}, {way:?}");
+            let daemon = Daemon::start(program.path(), *way);
+            let home = Rc::clone(&daemon.home);
+            block_on(async {
+                way.check(&daemon.client).await;
+                test(daemon).await;
+            });
+            let left = entries(&home.path().join("shared"));
+            assert_eq!(left, Vec::<String>::new(), "{way:?}");
+        }
     }
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let name = |entry: std::fs::DirEntry| entry.file_name().into_string().unwrap();
+    entries.map(|entry| name(entry.unwrap())).collect()
 }
 
 /// Runs a test on the kind of runtime that the charm has.

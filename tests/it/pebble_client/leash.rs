@@ -5,15 +5,15 @@ use std::path::Path;
 use synapse_operator::pebble::{Exec, ExecError};
 use tokio::io::AsyncWriteExt;
 
-use super::daemon::{block_on, on_each};
-use super::exec::{LIMIT, is_gone, pid, sh, wait_gone};
+use super::daemon::{Daemon, block_on, on_each_way};
+use super::exec::{LIMIT, is_gone, pid, wait_gone};
 
 #[test]
 fn a_dropped_process_takes_the_command_with_it() {
-    on_each(|daemon| async move {
+    on_each_way(|daemon| async move {
         let mut process = daemon
             .client()
-            .exec(&sh("echo $$; exec sleep 60"))
+            .exec(&daemon.sh("echo $$; exec sleep 60"))
             .await
             .unwrap();
         let pid = pid(&mut process).await;
@@ -25,11 +25,12 @@ fn a_dropped_process_takes_the_command_with_it() {
 
 #[test]
 fn a_command_does_not_outlive_the_runtime_that_started_it() {
-    on_each(|daemon| async move {
+    on_each_way(|daemon| async move {
         let client = daemon.client();
+        let exec = daemon.sh("echo $$; exec sleep 60");
         let pid = std::thread::spawn(move || {
             block_on(async {
-                let mut process = client.exec(&sh("echo $$; exec sleep 60")).await.unwrap();
+                let mut process = client.exec(&exec).await.unwrap();
                 let pid = pid(&mut process).await;
                 std::mem::forget(process);
                 pid
@@ -42,19 +43,19 @@ fn a_command_does_not_outlive_the_runtime_that_started_it() {
 }
 
 /// The script leaves a file behind once its input has ended well, as `tar -x` would commit what it has read.
-fn committer(file: &str) -> Exec {
+fn committer(daemon: &Daemon, file: &str) -> Exec {
     // `read` is the shell's own, so it is the command itself that sees the end, not a child.
-    sh(&format!(
+    daemon.sh(&format!(
         "echo $$; while read -r line; do :; done; touch {file}"
     ))
 }
 
 #[test]
 fn a_failed_source_kills_before_the_input_ends() {
-    on_each(|daemon| async move {
+    on_each_way(|daemon| async move {
         let (own, child) = (daemon.path("own"), daemon.path("child"));
-        let with_child = sh(&format!("echo $$; cat >/dev/null; touch {child}"));
-        for (exec, ok) in [(committer(&own), &own), (with_child, &child)] {
+        let with_child = daemon.sh(&format!("echo $$; cat >/dev/null; touch {child}"));
+        for (exec, ok) in [(committer(&daemon, &own), &own), (with_child, &child)] {
             let mut process = daemon.client().exec(&exec).await.unwrap();
             let pid = pid(&mut process).await;
             let mut stdin = process.stdin.take().unwrap();
@@ -70,10 +71,14 @@ fn a_failed_source_kills_before_the_input_ends() {
 
 #[test]
 fn an_input_dropped_in_any_order_is_never_a_clean_end() {
-    on_each(|daemon| async move {
+    on_each_way(|daemon| async move {
         for order in 0..4 {
             let ok = daemon.path(&format!("ok-{order}"));
-            let mut process = daemon.client().exec(&committer(&ok)).await.unwrap();
+            let mut process = daemon
+                .client()
+                .exec(&committer(&daemon, &ok))
+                .await
+                .unwrap();
             let pid = pid(&mut process).await;
             let mut stdin = process.stdin.take().unwrap();
             stdin.write_all(b"half of it\n").await.unwrap();
@@ -108,9 +113,13 @@ fn an_input_dropped_in_any_order_is_never_a_clean_end() {
 
 #[test]
 fn an_input_that_was_ended_is_a_clean_end() {
-    on_each(|daemon| async move {
+    on_each_way(|daemon| async move {
         let ok = daemon.path("ok");
-        let mut process = daemon.client().exec(&committer(&ok)).await.unwrap();
+        let mut process = daemon
+            .client()
+            .exec(&committer(&daemon, &ok))
+            .await
+            .unwrap();
         let mut stdin = process.stdin.take().unwrap();
         stdin.write_all(b"all of it\n").await.unwrap();
         stdin.end().await.unwrap();

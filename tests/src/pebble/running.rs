@@ -106,9 +106,13 @@ impl Running {
             }
         };
         let control = tokio::spawn(attend_control(Arc::clone(&self.session), process.clone()));
-        let stdout = self.send_output(ends.stdout, &stdio.sender, Some(Way::FromProcess));
+        let stdout = self.send_output(
+            (ends.stdout, &process),
+            &stdio.sender,
+            Some(Way::FromProcess),
+        );
         let errors = ends.stderr.zip(stderr).map(|(pipe, socket)| {
-            let pump = self.send_output(pipe, &socket.sender, None);
+            let pump = self.send_output((pipe, &process), &socket.sender, None);
             (pump, socket)
         });
         let stdin = tokio::spawn(receive_input(stdio, ends.stdin, Arc::clone(&self.meter)));
@@ -186,12 +190,12 @@ impl Running {
 
     fn send_output(
         &self,
-        pipe: pipe::Receiver,
+        (pipe, process): (pipe::Receiver, &Process),
         sender: &SharedSender,
         way: Option<Way>,
     ) -> JoinHandle<()> {
         tokio::spawn(send_output(
-            pipe,
+            (pipe, process.clone()),
             Arc::clone(sender),
             way,
             Arc::clone(&self.meter),
@@ -215,9 +219,9 @@ fn writer(end: PipeWriter) -> std::io::Result<pipe::Sender> {
     pipe::Sender::from_owned_fd(end.into())
 }
 
-/// Sends what a process writes, each read as one message, and in the end says so.
+/// Sends what a process writes, each read as one message, and in the end says so: when the process is gone, too.
 async fn send_output(
-    mut pipe: pipe::Receiver,
+    (mut pipe, mut process): (pipe::Receiver, Process),
     sender: SharedSender,
     way: Option<Way>,
     meter: Arc<Meter>,
@@ -240,6 +244,7 @@ async fn send_output(
             Then::Crash => faults::crash(),
         }
     }
+    process.ended().await;
     if !meter.faults().hides_end() {
         let _gone = sender.lock().await.end().await;
     }
