@@ -26,6 +26,8 @@ const BUDGET: u64 = 128 * MIB;
 /// What is aimed at with two parts of 16 MiB on their way.
 const CREATE: u64 = 80 * MIB;
 const RESTORE: u64 = 32 * MIB;
+/// What a run may take beyond its aim until it is reached: the formula of the documents.
+const BEYOND: u64 = 6 * MIB;
 
 /// The size of a large file, all of it a hole.
 const LARGE: u64 = 64 * MIB;
@@ -156,7 +158,7 @@ fn tell(name: &str, spent: &Spent, goal: u64) {
         spent.took.as_secs_f64()
     );
     assert!(
-        spent.mapped <= BUDGET && spent.resident <= goal + 4 * MIB,
+        spent.mapped <= BUDGET && spent.resident <= goal + BEYOND,
         "{name}: {spent:?}"
     );
 }
