@@ -24,6 +24,7 @@ mod openpgp;
 mod ordeal;
 mod owner;
 mod parts;
+mod passage;
 mod passphrases;
 mod pebble_client;
 mod pebble_stand_in;

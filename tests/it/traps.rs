@@ -5,7 +5,7 @@
 use std::fs;
 
 use harness::ordeal::{Scene, Which};
-use harness::trap::{Call, Trap};
+use harness::trap::{Call, Trap, What};
 
 const UNIT: &str = "synapse/0";
 
@@ -20,7 +20,8 @@ fn restore_is_recorded_stopped_failed_and_killed_at_its_first_rename() {
         println!("{} #{} {step} {}", step.call, step.nth, step.written);
     }
     let first = recording.steps.iter().find(|step| step.call == "rename");
-    let first = first.unwrap().to_string();
+    let step = first.unwrap();
+    let first = step.to_string();
     assert!(first.contains("/data/.synapse-operator/"), "{first}");
     scene.restore(Which::After).unwrap();
     let before = world.content(UNIT).unwrap();
@@ -28,7 +29,7 @@ fn restore_is_recorded_stopped_failed_and_killed_at_its_first_rename() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
 
     // Stopped: it stands still, and goes on as if nothing had been.
-    world.trap(UNIT, &Trap::stop(Call::Rename, 1)).unwrap();
+    world.trap(UNIT, &step.trap(What::Stop)).unwrap();
     let task = world.begin(UNIT, &words).unwrap();
     let trapped = world.trapped(UNIT).unwrap().unwrap();
     assert_eq!(trapped.step.to_string(), first);
@@ -41,7 +42,7 @@ fn restore_is_recorded_stopped_failed_and_killed_at_its_first_rename() {
     scene.restore(Which::After).unwrap();
 
     // The call fails, and the charm says why.
-    let full = Trap::fail(Call::Rename, 1, "ENOSPC");
+    let full = step.trap(What::Fail("ENOSPC".to_owned()));
     world.trap(UNIT, &full).unwrap();
     let failed = world.act(UNIT, &words).unwrap().failure().unwrap();
     assert!(
@@ -54,7 +55,7 @@ fn restore_is_recorded_stopped_failed_and_killed_at_its_first_rename() {
     scene.restore(Which::After).unwrap();
 
     // Killed: the call was not made.
-    world.trap(UNIT, &Trap::kill(Call::Rename, 1)).unwrap();
+    world.trap(UNIT, &step.trap(What::Kill)).unwrap();
     let task = world.begin(UNIT, &words).unwrap();
     let trapped = world.trapped(UNIT).unwrap().unwrap();
     assert_eq!(trapped.step.to_string(), first);

@@ -28,6 +28,7 @@ mod image;
 mod lend;
 mod outward;
 mod process;
+mod shared;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;

@@ -130,6 +130,8 @@ impl Unpacking<'_> {
             "tar",
             "--extract",
             "--file=-",
+            // See the creating side; where less is there to be read, less is read.
+            "--blocking-factor=512",
             "--preserve-permissions",
             "--no-same-owner",
             &directory,
@@ -169,11 +171,10 @@ impl Unpacking<'_> {
             return Err(RestoreError::Stream(error));
         }
         stdin.end().await.map_err(RestoreError::Stream)?;
-        process
-            .wait(ENDING)
-            .await
-            .map(drop)
-            .map_err(RestoreError::Unpack)
+        let ended = process.wait(ENDING).await;
+        ended.map_err(RestoreError::Unpack)?;
+        // `tar` is content with the mark of the end, and may not have waited for the padding behind it.
+        self.reading.discard(pieces).await
     }
 }
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What passes is in the kernel's memory only. The command names the pipe by its path, and `tar` makes a file where it
-//! finds nothing: so the directory, which that user cannot write to, is there before the pipe and is renamed before the
-//! pipe goes, and at no time a plain file can come to lie at that path. Everything here goes by open directories and
+//! finds nothing: but its user cannot write to our directory, and if that user is our own the directory is renamed before
+//! the pipe goes. So at no time a plain file can come to lie at that path. Everything here goes by open directories and
 //! follows no links, as the workload may write to the shared one.
 
 use std::fs::File;
@@ -28,6 +28,9 @@ use tokio::net::unix::pipe;
 /// What the names of our directories begin with.
 const PREFIX: &str = "bulk-";
 
+/// What is added to the name of one that is being removed.
+const GONE: &str = "-gone";
+
 /// The pipe's name in its directory.
 const STREAM: &str = "stream";
 
@@ -46,6 +49,8 @@ pub(super) enum Far {
 pub(super) struct Fifo {
     shared: OwnedFd,
     name: String,
+    /// Whether the command has our own user.
+    own: bool,
     /// Locked, so that a sweep takes it for no leftover.
     room: OwnedFd,
 }
@@ -61,6 +66,7 @@ impl Fifo {
             room: directory(made)?,
             shared,
             name,
+            own: true,
         };
         if !is_own(&fifo.room)? {
             return Err(io::Error::other("the directory was exchanged"));
@@ -71,7 +77,7 @@ impl Fifo {
     }
 
     /// Lets this user, and nobody else, open the other end.
-    pub(super) fn allow(&self, user: u32, far: Far) -> io::Result<()> {
+    pub(super) fn allow(&mut self, user: u32, far: Far) -> io::Result<()> {
         let user = Uid::from_raw(user);
         if user == geteuid() {
             return Ok(());
@@ -88,6 +94,7 @@ impl Fifo {
             None,
             AtFlags::SYMLINK_NOFOLLOW,
         )?;
+        self.own = false;
         Ok(fchmod(&self.room, Mode::from_raw_mode(0o711))?)
     }
 
@@ -124,6 +131,11 @@ impl Fifo {
 
 impl Drop for Fifo {
     fn drop(&mut self) {
+        let gone = format!("{}{GONE}", self.name);
+        // From then on the path that the command was given leads nowhere.
+        if self.own && renameat(&self.shared, &self.name, &self.shared, &gone).is_ok() {
+            self.name = gone;
+        }
         remove(&self.shared, &self.name, &self.room);
     }
 }
@@ -158,13 +170,8 @@ fn directory(opened: Result<OwnedFd, Errno>) -> io::Result<OwnedFd> {
     opened.map_err(io::Error::from)
 }
 
-/// The directory first gets another name: from then on the path that a command was given leads nowhere.
+/// Removes a directory and the pipe in it, if there is one.
 fn remove(shared: &OwnedFd, name: &str, room: &OwnedFd) {
-    let gone = format!("{name}-gone");
-    let name = match renameat(shared, name, shared, &gone) {
-        Ok(()) => &gone,
-        Err(_) => name,
-    };
     let removed = unlinkat(room, STREAM, AtFlags::empty())
         .or_else(|error| (error == Errno::NOENT).then_some(()).ok_or(error))
         .and_then(|()| unlinkat(shared, name, AtFlags::REMOVEDIR));
@@ -185,7 +192,7 @@ fn is_ours(name: &str) -> bool {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return false;
     };
-    let random = rest.strip_suffix("-gone").unwrap_or(rest);
+    let random = rest.strip_suffix(GONE).unwrap_or(rest);
     random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -74,8 +74,10 @@ impl Inlet {
     /// Ends the input: what was written can still be read, and then there is no more.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_open(cx))?;
-        self.0 = State::Ended;
-        Poll::Ready(Ok(()))
+        match std::mem::replace(&mut self.0, State::Ended) {
+            State::Open(_) => Poll::Ready(Ok(())),
+            State::Shut(_) | State::Ended => Poll::Ready(Err(ended())),
+        }
     }
 }
 

@@ -158,7 +158,7 @@ impl Client {
 
     /// Makes a pipe for the bulk of this command.
     fn pipe(&self, shared: &Shared, exec: &Exec, bulk: Bulk) -> io::Result<Passage> {
-        let fifo = Fifo::make(&shared.here)?;
+        let mut fifo = Fifo::make(&shared.here)?;
         let path = format!("{}/{}", shared.there, fifo.path());
         let Some(command) = exec.through(&path) else {
             return Err(io::Error::other("the command names no such stream"));
