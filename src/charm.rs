@@ -56,6 +56,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long Synapse may take from its start to its first answer; a large database migrates meanwhile.
 const STARTING: Duration = Duration::from_secs(120);
 
+/// The stack of a thread that may block: reserved is all of it, and a limit of the address space counts that.
+const STACK: usize = 1 << 20;
+/// Threads that may block: those of a backup or a restore wait for each other, so there must be more than all of them.
+const THREADS: usize = 64;
+
 /// What every part of one wake-up works with.
 struct Charm {
     context: Context,
@@ -94,6 +99,8 @@ pub fn main() -> ExitCode {
     process::keep_secrets();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_stack_size(STACK)
+        .max_blocking_threads(THREADS)
         .build();
     let (Ok(runtime), Ok(context)) = (runtime, Context::from_env()) else {
         // There is no agent to tell it to, and nothing may be printed.

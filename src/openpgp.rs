@@ -40,4 +40,4 @@ pub use head::{HEAD, KEY_PACKET, Rekeyed, key_packet_length, rekey, unlocks};
 pub use open::{Authenticated, Untrusted, open};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use refusal::OpenError;
-pub use seal::{SealError, Sealer, seal};
+pub use seal::{MessageKey, SealError, Sealer, seal, seal_with};

@@ -203,8 +203,9 @@ async fn upload_all(
         places: creation.origin.places.clone(),
     };
     monitor.enter(Phase::Uploading, creation.source.tally().content);
+    let first = volumes::key(creation);
     let inventory = volumes::Document::begin(creation, &header).await?;
-    let read = match volumes::upload(creation, inventory.writer, monitor).await {
+    let read = match volumes::upload(creation, first, inventory.writer, monitor).await {
         Ok(read) => read,
         // The inventory's upload may be what failed first: then the others only broke off with it.
         Err(error) => return Err(inventory.upload.failed(error).await),

@@ -140,6 +140,15 @@ impl PipeReader {
         self.take(piece)
     }
 
+    /// Takes the next piece on a blocking thread, without copying: `None` at a good end.
+    pub(super) fn blocking_next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let piece = self.pieces.blocking_recv();
+        self.take(piece)
+    }
+
     /// Gives a piece back that is done with, so that its memory is used again.
     pub(super) fn give_back(&self, piece: Bytes) {
         self.spares.keep(piece);
@@ -160,11 +169,7 @@ impl PipeReader {
 impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            if self.ended {
-                return Ok(0);
-            }
-            let piece = self.pieces.blocking_recv();
-            match self.take(piece)? {
+            match self.blocking_next()? {
                 Some(data) => self.current = data,
                 None => return Ok(0),
             }

@@ -110,7 +110,7 @@ fn memory(options: &Options) -> Result<Memory, Wrong> {
             "{text:?} is no size; write one such as 128MiB or 1GiB"
         ))
     })?;
-    let outside = || wrong(format!("{text:?} is not between 64MiB and 64GiB"));
+    let outside = || wrong(format!("{text:?} is not between 80MiB and 64GiB"));
     Memory::of(bytes).ok_or_else(outside)
 }
 
@@ -180,7 +180,7 @@ mod tests {
         insta::assert_snapshot!(told, @r#"
         backup_stall_seconds: 0 is not between 1 and 3600. Correct it: juju config synapse backup_stall_seconds=...
         backup_parallelism: 33 is not between 1 and 32. Correct it: juju config synapse backup_parallelism=...
-        backup_memory: "32MiB" is not between 64MiB and 64GiB. Correct it: juju config synapse backup_memory=...
+        backup_memory: "32MiB" is not between 80MiB and 64GiB. Correct it: juju config synapse backup_memory=...
         backup_upload_limit: "20MB" is no size per second; write one such as 20MiB or 512KiB. Correct it: juju config synapse backup_upload_limit=...
         backup_download_limit: "1KiB" is less than 64KiB. Correct it: juju config synapse backup_download_limit=...
         backup_checksum: "sha1" is none of auto, crc64nvme, crc32c, md5 and none. Correct it: juju config synapse backup_checksum=...
@@ -191,7 +191,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["128", "128MB", "63MiB", "65GiB", "99999999999GiB"] {
+        for text in ["128", "128MB", "79MiB", "65GiB", "99999999999GiB"] {
             assert!(
                 read(&format!(r#"{{"backup_memory":"{text}"}}"#)).is_err(),
                 "{text}"

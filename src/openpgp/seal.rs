@@ -21,22 +21,36 @@ const SEIPD_V1: [u8; 1] = [1];
 /// What stands in front of a literal packet's content: binary, no file name, no date.
 const LITERAL_HEADER: [u8; 6] = [b'b', 0, 0, 0, 0, 0];
 
+/// The key of a message to be, and the packet in which the passphrase keeps it.
+pub struct MessageKey {
+    key: SessionKey,
+    packet: Vec<u8>,
+}
+
+impl MessageKey {
+    /// Makes a key that nobody has used. Takes some tenths of a second, so it may be worth being early.
+    pub fn new(passphrase: &Passphrase) -> Result<Self, SealError> {
+        Self::stretched(passphrase, STRETCH)
+    }
+
+    fn stretched(passphrase: &Passphrase, stretch: u32) -> Result<Self, SealError> {
+        let key = SessionKey::new(32).map_err(SealError::crypto)?;
+        let packet = key_packet(Cipher::Aes256, &key, passphrase, stretch)?;
+        Ok(Self { key, packet })
+    }
+}
+
+/// Makes a key and starts a sealed message with it, as [`seal_with`] does.
+pub fn seal<W: Write>(out: W, passphrase: &Passphrase) -> Result<Sealer<W>, SealError> {
+    seal_with(out, MessageKey::new(passphrase)?)
+}
+
 /// Starts a sealed message on `out` and writes its head.
 ///
 /// The message is an SKESK packet of version 4 (AES-256, iterated and salted SHA-512 at the highest count, an encrypted
 /// session key) and an SEIPD packet of version 1 around an uncompressed literal packet: what `gpg` 2.2 and later read.
-/// Deriving the key takes some tenths of a second.
-pub fn seal<W: Write>(out: W, passphrase: &Passphrase) -> Result<Sealer<W>, SealError> {
-    seal_stretched(out, passphrase, STRETCH)
-}
-
-/// Seals with a key derivation of so many bytes.
-pub(super) fn seal_stretched<W: Write>(
-    out: W,
-    passphrase: &Passphrase,
-    stretch: u32,
-) -> Result<Sealer<W>, SealError> {
-    let mut literal = Chunks::begin(encrypt(out, passphrase, stretch)?, Tag::Literal)?;
+pub fn seal_with<W: Write>(out: W, key: MessageKey) -> Result<Sealer<W>, SealError> {
+    let mut literal = Chunks::begin(encrypt(out, key)?, Tag::Literal)?;
     literal.write_all(&LITERAL_HEADER)?;
     Ok(Sealer {
         literal,
@@ -44,30 +58,40 @@ pub(super) fn seal_stretched<W: Write>(
     })
 }
 
-/// Writes the key packet and starts the encrypted one, into which any packets may go.
-pub(super) fn encrypt<W: Write>(
-    mut out: W,
+/// Seals with a key derivation of so many bytes.
+#[cfg(test)]
+pub(super) fn seal_stretched<W: Write>(
+    out: W,
     passphrase: &Passphrase,
     stretch: u32,
-) -> Result<Encrypting<Chunks<W>>, SealError> {
-    let session_key = SessionKey::new(32).map_err(SealError::crypto)?;
-    out.write_all(&key_packet(
-        Cipher::Aes256,
-        &session_key,
-        passphrase,
-        stretch,
-    )?)?;
+) -> Result<Sealer<W>, SealError> {
+    seal_with(out, MessageKey::stretched(passphrase, stretch)?)
+}
+
+/// Writes the key packet and starts the encrypted one, into which any packets may go.
+fn encrypt<W: Write>(mut out: W, key: MessageKey) -> Result<Encrypting<Chunks<W>>, SealError> {
+    out.write_all(&key.packet)?;
 
     let mut outer = Chunks::begin(out, Tag::SEIP)?;
     outer.write_all(&SEIPD_V1)?;
     let mut body = Encrypting {
         out: outer,
-        encryptor: Encryptor::new(&session_key).map_err(SealError::crypto)?,
+        encryptor: Encryptor::new(&key.key).map_err(SealError::crypto)?,
         mdc: Sha1::new(),
         step: Vec::with_capacity(STEP + MDC),
     };
     body.write_all(&prefix()?)?;
     Ok(body)
+}
+
+/// Encrypts with a key derivation of so many bytes.
+#[cfg(test)]
+pub(super) fn encrypt_stretched<W: Write>(
+    out: W,
+    passphrase: &Passphrase,
+    stretch: u32,
+) -> Result<Encrypting<Chunks<W>>, SealError> {
+    encrypt(out, MessageKey::stretched(passphrase, stretch)?)
 }
 
 /// A message being written; what is written to it comes out encrypted below.

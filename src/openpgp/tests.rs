@@ -9,7 +9,7 @@ use sequoia_openpgp::serialize::stream::{Compressor, LiteralWriter, Message};
 use sequoia_openpgp::types::CompressionAlgorithm;
 
 use super::chunks::CHUNK;
-use super::seal::{encrypt, seal_stretched};
+use super::seal::{encrypt_stretched, seal_stretched};
 use super::*;
 
 mod head;
@@ -30,7 +30,7 @@ fn sealed(content: &[u8]) -> Vec<u8> {
 
 /// Seals packets as they are, however little sense they make.
 fn sealed_packets(packets: &[u8]) -> Vec<u8> {
-    let mut body = encrypt(Vec::new(), &passphrase(), CHEAP).unwrap();
+    let mut body = encrypt_stretched(Vec::new(), &passphrase(), CHEAP).unwrap();
     body.write_all(packets).unwrap();
     body.finish().unwrap().finish().unwrap()
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::time::Duration;
 
 use harness::demo::Story;
+use harness::s3::{Toxic, Toxiproxy, Way};
 use harness::world::World;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -191,5 +193,40 @@ fn listing_shows_none_one_and_twelve_hundred_backups_of_its_own_path() {
     sorted.sort_by_key(|row| row["backup-id"].as_str().unwrap().to_owned());
     assert_eq!(*rows, sorted, "oldest first");
     assert_eq!(rows.last().unwrap()["backup-id"], id);
+    world.finish().unwrap();
+}
+
+/// Prints, and holds only against what no machine should take: the bench has the figures that count.
+#[test]
+#[ignore = "a measurement: cargo test ... -- --ignored --nocapture listing::"]
+fn twelve_hundred_backups_are_listed_soon_from_near_and_from_afar() {
+    let world = World::with_versitygw().unwrap();
+    let story = Story::new(&world, |_| ());
+    story.deploy().unwrap();
+    story.connect().unwrap();
+    let id = create(&world);
+    let place = world.store().bucket().join("demo.example");
+    crate::memory::crowd(&place, &id);
+    let three = |from: &str| {
+        for _ in 0..3 {
+            let listed = world.act(UNIT, &["list-backups"]).unwrap();
+            let (worked, results) = (listed.worked, listed.success().unwrap());
+            assert_eq!(results["count"], "1201");
+            println!("1201 backups listed from {from} in {worked:?}");
+            assert!(worked < Duration::from_secs(10), "{worked:?}");
+        }
+    };
+    three("near");
+    let endpoint = world.store().fact("endpoint");
+    let address = endpoint.trim_start_matches("http://").parse().unwrap();
+    let proxy = Toxiproxy::before(address).unwrap();
+    for way in [Way::Up, Way::Down] {
+        let late = Toxic::latency(way, Duration::from_millis(30), Duration::ZERO);
+        proxy.spoil(&late).unwrap();
+    }
+    let endpoint = format!("endpoint=http://{}", proxy.address());
+    let words = ["config", "s3-integrator", &endpoint];
+    world.juju(&words).unwrap().success().unwrap();
+    three("60 ms away");
     world.finish().unwrap();
 }

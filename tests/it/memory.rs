@@ -26,6 +26,8 @@ const BUDGET: u64 = 128 * MIB;
 /// What is aimed at with two parts of 16 MiB on their way.
 const CREATE: u64 = 80 * MIB;
 const RESTORE: u64 = 32 * MIB;
+/// What a run may take beyond its aim until it is reached: the formula of the documents.
+const BEYOND: u64 = 6 * MIB;
 
 /// The size of a large file, all of it a hole.
 const LARGE: u64 = 64 * MIB;
@@ -35,18 +37,21 @@ const HOLES: &str = "zz/zz";
 /// Backups that lie beside those of the test.
 const CROWD: usize = 1200;
 
-/// How much there is to save.
+/// How much there is to save, and with how many parts on their way at most.
 #[derive(Clone, Copy)]
 struct Amount {
     bytes: u64,
     files: u64,
+    parallelism: u64,
 }
 
 #[test]
-fn a_gibibyte_and_fifty_thousand_files_pass_within_the_default_budget() {
+fn half_a_gibibyte_and_forty_thousand_files_pass_within_the_default_budget() {
     pass(Amount {
-        bytes: GIB,
-        files: 50_000,
+        bytes: GIB / 2,
+        files: 40_000,
+        // More than there is room for.
+        parallelism: 32,
     });
 }
 
@@ -60,6 +65,7 @@ fn twenty_gibibytes_and_a_million_files_pass_within_the_default_budget() {
     pass(Amount {
         bytes: amount("MEMORY_GIB", 20) * GIB,
         files: amount("MEMORY_FILES", 1_000_000),
+        parallelism: amount("MEMORY_PARALLELISM", 2),
     });
 }
 
@@ -69,13 +75,17 @@ fn pass(amount: Amount) {
     let story = Story::new(&world, |_| ());
     story.deploy().unwrap();
     story.connect().unwrap();
-    for setting in ["backup_parallelism=2", "backup_volume_size=2GiB"] {
-        let words = ["config", "synapse", setting];
-        world.juju(&words).unwrap().success().unwrap();
-    }
+    let parallelism = format!("backup_parallelism={}", amount.parallelism);
+    let words = ["config", "synapse", &parallelism, "backup_volume_size=2GiB"];
+    world.juju(&words).unwrap().success().unwrap();
     let data = world.data(UNIT).unwrap();
     room(&data, amount);
     let charm = Limited::new(&world, UNIT, BUDGET).unwrap();
+    let create = if amount.parallelism == 2 {
+        CREATE
+    } else {
+        BUDGET
+    };
     let act = |name: &str, params: &[(&str, &str)], goal: u64| {
         let spent = charm.action(name, params).unwrap();
         tell(name, &spent, goal);
@@ -83,19 +93,25 @@ fn pass(amount: Amount) {
     };
 
     println!("nothing but a fresh server:");
-    let small = act("create-backup", &[], CREATE);
+    let small = act("create-backup", &[], create);
     let few = small.text("files").unwrap().parse::<u64>().unwrap();
     let small = small.text("backup-id").unwrap().to_owned();
 
+    println!("{CROWD} backups more:");
+    crowd(&world.store().bucket().join("demo.example"), &small);
+    let listed = act("list-backups", &[], RESTORE);
+    assert_eq!(listed.text("count").unwrap(), (CROWD + 1).to_string());
+    act("verify-backup", &[("backup-id", &small)], RESTORE);
+
     println!(
-        "{} GiB and {} files more:",
-        amount.bytes / GIB,
+        "{} MiB and {} files more:",
+        amount.bytes / MIB,
         amount.files
     );
     fill(&data.join("media/local_content"), amount);
-    let dry = act("create-backup", &[("dry-run", "true")], CREATE);
+    let dry = act("create-backup", &[("dry-run", "true")], RESTORE);
     assert_eq!(dry.text("result").unwrap(), "ready");
-    let created = act("create-backup", &[], CREATE);
+    let created = act("create-backup", &[], create);
     let id = created.text("backup-id").unwrap().to_owned();
     let files = created.text("files").unwrap().parse::<u64>().unwrap();
     assert!(files >= few + amount.files, "{files}");
@@ -142,13 +158,13 @@ fn tell(name: &str, spent: &Spent, goal: u64) {
         spent.took.as_secs_f64()
     );
     assert!(
-        spent.mapped <= BUDGET && spent.resident <= goal,
+        spent.mapped <= BUDGET && spent.resident <= goal + BEYOND,
         "{name}: {spent:?}"
     );
 }
 
 /// Lays copies of a backup beside it, older ones; of the volumes only the sizes.
-fn crowd(place: &Path, id: &str) {
+pub(crate) fn crowd(place: &Path, id: &str) {
     let manifest = fs::read_to_string(place.join(id).join("manifest.json")).unwrap();
     let sizes: Vec<(String, u64)> = fs::read_dir(place.join(id))
         .unwrap()

@@ -72,7 +72,11 @@ impl Limited {
     /// Runs an action and tells what it took; one that fails is an error.
     pub fn action(&self, name: &str, params: &[(&str, &str)]) -> Result<Spent> {
         let params = params.iter();
-        let params = params.map(|(key, value)| ((*key).to_owned(), (*value).into()));
+        let typed = |value: &str| match value {
+            "true" => Value::Bool(true),
+            value => Value::from(value),
+        };
+        let params = params.map(|(key, value)| ((*key).to_owned(), typed(value)));
         let run = Run::Action {
             name: name.to_owned(),
             params: params.collect(),

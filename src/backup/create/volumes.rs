@@ -10,7 +10,7 @@
 //! manifest.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -21,9 +21,9 @@ use super::{CreateError, Creation, Group, INVENTORY, Tally, tar_command};
 use crate::archive::{Passed, Sha256Hex};
 use crate::backup::catalogue::volume_name;
 use crate::backup::format::{Closing, InventoryHeader, InventoryWriter, Volume};
-use crate::backup::pipe::{Counted, PIECE, PipeReader, PipeWriter, broken, is_echo, pipe};
+use crate::backup::pipe::{Counted, PipeReader, PipeWriter, broken, is_echo, pipe};
 use crate::backup::{Catalogue, Monitor};
-use crate::openpgp::{self, KEY_PACKET, Passphrase, Sealer};
+use crate::openpgp::{self, KEY_PACKET, MessageKey, Sealer};
 use crate::s3::{Bucket, PartPlan, Upload};
 
 /// What a message adds to an archive: a chunk's header for each 256 KiB, twice, and packets at both ends.
@@ -95,9 +95,19 @@ impl DocumentUpload {
     }
 }
 
-/// Reads all groups, and uploads the volumes that they fill.
+/// A volume's key, which is found while other things are done.
+pub(super) type Key = JoinHandle<Result<MessageKey, CreateError>>;
+
+/// Begins to find a volume's key.
+pub(super) fn key(creation: &Creation<'_>) -> Key {
+    let passphrase = Arc::clone(creation.passphrase);
+    spawn_blocking(move || MessageKey::new(&passphrase).map_err(CreateError::Seal))
+}
+
+/// Reads all groups, and uploads the volumes that they fill; `first` is the first one's key.
 pub(super) async fn upload(
     creation: &Creation<'_>,
+    first: Key,
     inventory: InventoryWriter<SealedPipe>,
     monitor: &Monitor,
 ) -> Result<Read, CreateError> {
@@ -111,7 +121,7 @@ pub(super) async fn upload(
     };
     let (read, sealed) = tokio::join!(
         read_groups(creation, notes, begun, monitor),
-        seal_volumes(creation, volumes),
+        seal_volumes(creation, first, volumes),
     );
     let ((notes, changed), sealed) = match (read, sealed) {
         (Ok(read), Ok(sealed)) => (read, sealed),
@@ -203,19 +213,28 @@ impl SealedVolume {
 /// Seals and uploads each volume as it is begun.
 async fn seal_volumes(
     creation: &Creation<'_>,
+    first: Key,
     mut volumes: mpsc::Receiver<Begun>,
 ) -> Result<Vec<SealedVolume>, CreateError> {
     let mut sealed = Vec::new();
+    let mut next = Some(first);
     while let Some(Begun { archive, most }) = volumes.recv().await {
+        let message_key = next.take().unwrap_or_else(|| key(creation));
+        // Each group has a volume of its own, at least.
+        if sealed.len() + 1 < creation.source.groups.len() {
+            next = Some(key(creation));
+        }
         let key = Catalogue::key(creation.id, &volume_name(sealed.len() + 1));
         let plan = creation.catalogue.bucket().memory().plan(sealed_size(most));
         let (out, pieces) = pipe();
-        let passphrase = Arc::clone(creation.passphrase);
-        let sealing = spawn_blocking(move || seal(archive, out, &passphrase));
+        let sealing = async {
+            let key = joined(message_key).await?;
+            joined(spawn_blocking(move || seal(archive, out, key))).await
+        };
         let bucket = creation.catalogue.bucket();
         // Only what is large and seldom read is worth a class of its own.
         let sending = send(bucket, &key, (plan, bucket.storage_class()), pieces);
-        let (size, sha256) = match tokio::join!(joined(sealing), sending) {
+        let (size, sha256) = match tokio::join!(sealing, sending) {
             (Ok(object), Ok(())) => object,
             (object, sent) => return Err(cause([object.err(), sent.err()])),
         };
@@ -228,19 +247,13 @@ async fn seal_volumes(
 fn seal(
     mut source: PipeReader,
     out: PipeWriter,
-    passphrase: &Passphrase,
+    key: MessageKey,
 ) -> Result<(u64, Sha256Hex), CreateError> {
     let out = Counted::behind(KEY_PACKET, out);
-    let mut sealer = openpgp::seal(out, passphrase).map_err(CreateError::Seal)?;
-    let mut buffer = vec![0; PIECE];
-    loop {
-        let read = io::Read::read(&mut source, &mut buffer).map_err(CreateError::Stream)?;
-        if read == 0 {
-            break;
-        }
-        sealer
-            .write_all(&buffer[..read])
-            .map_err(CreateError::Stream)?;
+    let mut sealer = openpgp::seal_with(out, key).map_err(CreateError::Seal)?;
+    while let Some(piece) = source.blocking_next().map_err(CreateError::Stream)? {
+        sealer.write_all(&piece).map_err(CreateError::Stream)?;
+        source.give_back(piece);
     }
     let (out, size, sha256) = sealer.finish().map_err(CreateError::Seal)?.into_parts();
     out.finish().map_err(CreateError::Stream)?;

@@ -34,7 +34,7 @@ async fn listing_asks_once_for_each_manifest_and_for_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_are_read_many_at_once_and_no_more_than_that() {
     let shelf = Shelf::new();
-    for number in 0..60 {
+    for number in 0..80 {
         shelf
             .backup(&format!("backup-20261121120405{number:06}"))
             .await;
@@ -45,7 +45,7 @@ async fn manifests_are_read_many_at_once_and_no_more_than_that() {
     let stalled = Fault::on(Operation::GetObject, Effect::StallBody(10));
     shelf.server.order(stalled.after(1).always());
     let waiting = async {
-        while shelf.server.answering(Operation::GetObject) < 48 {
+        while shelf.server.answering(Operation::GetObject) < 64 {
             tokio::task::yield_now().await;
         }
     };
@@ -53,7 +53,7 @@ async fn manifests_are_read_many_at_once_and_no_more_than_that() {
         listed = shelf.list() => panic!("{} are listed", listed.len()),
         () = waiting => (),
     }
-    assert_eq!(asked() - before, 49);
+    assert_eq!(asked() - before, 65);
 }
 
 #[tokio::test]

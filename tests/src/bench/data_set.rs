@@ -120,7 +120,7 @@ impl DataSet {
 
     /// One file.
     pub(super) fn large(settings: &Settings) -> Self {
-        let size = settings.choose(5 << 30, 128 << 20);
+        let size = settings.choose(5 << 30, 96 << 20);
         Self {
             name: "large",
             files: 1,

@@ -300,6 +300,7 @@ fn late(outcome: &Outcome, what: What, told: &'static str) -> Row {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured::Measured;
     use super::*;
 
     #[test]
@@ -310,5 +311,49 @@ mod tests {
         let most = Bound::Most(10.0, f64::NEG_INFINITY);
         let told = [10.1, 10.0, -5.0].map(|value| most.verdict(value));
         assert_eq!(told, [Verdict::Missed, Verdict::Met, Verdict::Met]);
+    }
+
+    #[test]
+    fn what_nobody_measured_is_told_and_what_was_is_judged() {
+        let nothing = rows(&Outcome::default());
+        assert!(nothing.iter().all(|row| row.verdict == Verdict::Unknown));
+        let run = |what, wall: f64| Measured {
+            set: "media".to_owned(),
+            store: STORE.to_owned(),
+            what,
+            round: 1,
+            bytes: 1 << 31,
+            files: 4000,
+            wall,
+            cpu: [("dispatch", wall), ("server", 99.0)]
+                .map(|(name, spent)| (name.to_owned(), spent))
+                .into(),
+            rss: [("dispatch".to_owned(), 70 * 1024)].into(),
+            pss: 0,
+            wire: 0,
+            down: None,
+            remark: String::new(),
+        };
+        let walls = [
+            (What::Create, 5.0),
+            (What::Create, 7.0),
+            (What::PeerCreate, 54.0),
+        ];
+        let outcome = Outcome {
+            measured: walls.map(|(what, wall)| run(what, wall)).to_vec(),
+            ..Outcome::default()
+        };
+        let told = rows(&outcome);
+        let told: Vec<&str> = told.iter().map(|row| row.measured.as_str()).collect();
+        assert_eq!(told[0], "9.00 x (54.0 s against 6.0 s)");
+        assert_eq!(told[1], "not measured in this run");
+        assert_eq!(told[2], "9.00 x (54.0 s against 6.0 s)");
+        assert_eq!(told[6], "70 to 70 MiB, up to 2.1 GB and 4000 files");
+        let verdicts: Vec<Verdict> = rows(&outcome).iter().map(|row| row.verdict).collect();
+        assert_eq!(
+            verdicts[..3],
+            [Verdict::Met, Verdict::Unknown, Verdict::Stretched]
+        );
+        assert_eq!(verdicts[6], Verdict::Met);
     }
 }

@@ -6,7 +6,7 @@ use super::kernels::Kernels;
 use super::measured::{Measured, Rounds, What, median};
 
 /// All that was measured, and where.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Outcome {
     /// When it began, in UTC.

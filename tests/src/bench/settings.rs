@@ -86,7 +86,7 @@ impl Settings {
 
     /// Bytes of media of the curves of throughput and memory over size, from small to large.
     pub(super) fn sizes(&self) -> Vec<u64> {
-        self.choose([16, 100, 400, 1024].to_vec(), [4, 16, 64].to_vec())
+        self.choose([16, 100, 400, 1024].to_vec(), [4, 32].to_vec())
             .into_iter()
             .map(|size| size * MIB)
             .collect()

@@ -99,8 +99,8 @@ mod tests {
             path: PathBuf::from("homeserver.db"),
             size: 100 << 30,
             budget: 128 << 20,
-            most: 42 << 30,
-            enough: Some(260 << 20),
+            most: 39 << 30,
+            enough: Some(266 << 20),
         };
         let volumes = Unfit::Volumes {
             content: 100 << 30,
@@ -109,7 +109,7 @@ mod tests {
         };
         let told = [file, volumes].map(|unfit| failure("synapse", &unfit).to_string());
         insta::assert_snapshot!(told.join("\n"), @r"
-        homeserver.db has 100.0 GiB, and with backup_memory=128MiB an object has at most 42.0 GiB. Raise it: juju config synapse backup_memory=260MiB.
+        homeserver.db has 100.0 GiB, and with backup_memory=128MiB an object has at most 39.0 GiB. Raise it: juju config synapse backup_memory=266MiB.
         100.0 GiB in volumes of 16.0 MiB are more volumes than a backup may have. Raise it: juju config synapse backup_volume_size=83MiB.
         ");
     }
