@@ -124,7 +124,8 @@ impl Client {
             Ok(swept) => tracing::info!(swept, "named pipes of killed runs removed"),
             Err(error) => tracing::debug!(%error, "the shared directory is not swept"),
         }
-        let outcome = timeout(TRIAL, self.attempt(shared, trial)).await;
+        // On the heap: the room for it would be part of whatever runs a command.
+        let outcome = timeout(TRIAL, Box::pin(self.attempt(shared, trial))).await;
         let usable = match outcome.unwrap_or(Err(TrialError::TimedOut)) {
             Ok(()) => true,
             Err(error) => {
