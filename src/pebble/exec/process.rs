@@ -18,6 +18,10 @@ use super::verdict::{Evidence, verdict};
 /// How long a command's output may lag behind the news that it has ended.
 const LAST_BYTES: Duration = Duration::from_secs(10);
 
+/// The longest time that the daemon may be away; it is no longer than a stream may stand still. Its commands end with it, so it is
+/// waited for only to hear what it says of them.
+const AWAY: Duration = Duration::from_secs(30);
+
 /// A running command. Dropping it kills the command.
 ///
 /// Take `stdin` and `stdout` out and use them at the same time, from as many tasks as you like: a command that waits
@@ -32,6 +36,7 @@ pub struct Process {
     pub(super) client: Client,
     pub(super) command: String,
     pub(super) timeout: Option<Duration>,
+    pub(super) stall_limit: Duration,
     pub(super) change: String,
     pub(super) leash: Leash,
     /// Whether the command has opened what it is to read from.
@@ -107,11 +112,9 @@ impl Process {
                 while let Ok(Some(_)) = stdout.chunk().await {}
             }
         };
-        let mut lost = false;
-        let note = |_: &PebbleError| {
-            lost = true;
-            true
-        };
+        let mut lost = None;
+        let away = AWAY.min(self.stall_limit);
+        let note = |_: &PebbleError| lost.get_or_insert_with(Instant::now).elapsed() < away;
         let change = self.client.wait_noting(&self.change, limit, note);
         let both = async { tokio::join!(change, rest) };
         let change = match timeout_at(deadline, both).await {
@@ -139,7 +142,7 @@ impl Process {
         let evidence = Evidence {
             command: &self.command,
             timeout: self.timeout,
-            lost,
+            lost: lost.is_some(),
             abandoned: self.leash.was_abandoned(),
             input_opened: *self.input_opened.borrow(),
             stdout: *self.stdout_end.borrow(),

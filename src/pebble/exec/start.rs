@@ -110,6 +110,7 @@ impl Client {
             client: self.clone(),
             command: exec.name(),
             timeout: exec.timeout,
+            stall_limit: exec.stall_limit,
             change,
             leash,
             input_opened,

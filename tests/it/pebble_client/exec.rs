@@ -318,6 +318,22 @@ fn output_dropped_early_is_no_success() {
 }
 
 #[test]
+fn a_daemon_that_stays_away_is_not_waited_for_as_long_as_its_command() {
+    on_each_way(|mut daemon| async move {
+        let exec = daemon.sh("sleep 60").stall_limit(LIMIT / 100);
+        let process = daemon.client().exec(&exec).await.unwrap();
+        daemon.kill();
+        let begin = Instant::now();
+        let error = process.wait(LIMIT * 10).await.unwrap_err();
+        assert!(
+            matches!(&error, ExecError::Pebble(error) if error.is_connection()),
+            "{error:?}"
+        );
+        assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+    });
+}
+
+#[test]
 fn a_killed_daemon_is_told_even_though_its_change_reads_well() {
     on_each_way(|mut daemon| async move {
         let mut process = daemon

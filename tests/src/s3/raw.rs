@@ -39,7 +39,8 @@ pub struct Raw {
 impl Write for Reply {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.over.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
+            // Not `Interrupted`, which `write_all` would try again for ever.
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let written = self.stream.write(bytes)?;
         self.sent.fetch_add(written as u64, Ordering::Relaxed);

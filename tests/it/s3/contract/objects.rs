@@ -201,7 +201,8 @@ pub(super) async fn the_first_bytes_are_read_alone(scene: &Scene) -> Shown {
 
 pub(super) async fn an_object_that_is_replaced_under_its_reader_is_told(scene: &Scene) -> Shown {
     let bucket = scene.bucket(&[]);
-    let length = 6 * Fetch::PIECE as usize;
+    // More than is read ahead.
+    let length = 12 * Fetch::PIECE as usize;
     let old = noise(length, 6);
     bucket.put("a", Bytes::from(old.clone())).await.unwrap();
     let mut fetch = bucket.fetch("a").await.unwrap();
