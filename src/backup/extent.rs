@@ -54,6 +54,13 @@ pub enum Unfit {
 }
 
 impl Extent {
+    /// A database of so many bytes, which is copied under one name wherever it lies.
+    pub fn of_database(bytes: u64) -> Self {
+        let mut extent = Self::default();
+        extent.add(Path::new("homeserver.db"), bytes);
+        extent
+    }
+
     /// Adds a file, or a directory, which has no size.
     pub fn add(&mut self, path: &Path, size: u64) {
         self.tally.members += 1;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 
 use super::failure::{Failure, Kind};
+use super::transfer;
 use crate::backup::{Extent, Scope, walk};
 use crate::juju::Options;
 use crate::synapse::data::{self, Part};
@@ -272,22 +273,9 @@ fn parts(components: &str, remote: bool, extra: Vec<Part>) -> Result<Vec<Part>, 
     Ok(parts)
 }
 
-/// Reads a size such as `8GiB` or `512 MiB`.
+/// Reads the size of a volume.
 fn volume_size(text: &str) -> Result<u64, String> {
-    let digits = text
-        .trim()
-        .trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let unit = text.trim()[digits.len()..].trim();
-    let shift = match unit {
-        "KiB" => Some(10),
-        "MiB" => Some(20),
-        "GiB" => Some(30),
-        "TiB" => Some(40),
-        _ => None,
-    };
-    let size = shift.zip(digits.parse::<u64>().ok());
-    let size = size.and_then(|(shift, number)| number.checked_mul(1 << shift));
-    match size {
+    match transfer::size(text.trim()) {
         None => Err(format!(
             "{text:?} is no size; write one such as 8GiB or 512MiB"
         )),

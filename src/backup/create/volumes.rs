@@ -68,9 +68,8 @@ impl Document {
         });
         let members = creation.source.tally().members;
         let bucket = creation.catalogue.bucket().clone();
-        let plan = bucket
-            .memory()
-            .plan_of_document(members * INVENTORY_PER_MEMBER);
+        let memory = creation.catalogue.memory();
+        let plan = memory.plan_of_document(members * INVENTORY_PER_MEMBER);
         let key = Catalogue::key(creation.id, INVENTORY);
         let upload = tokio::spawn(async move { send(&bucket, &key, (plan, None), pieces).await });
         Ok(Self {
@@ -225,7 +224,7 @@ async fn seal_volumes(
             next = Some(key(creation));
         }
         let key = Catalogue::key(creation.id, &volume_name(sealed.len() + 1));
-        let plan = creation.catalogue.bucket().memory().plan(sealed_size(most));
+        let plan = creation.catalogue.memory().plan(sealed_size(most));
         let (out, pieces) = pipe();
         let sealing = async {
             let key = joined(message_key).await?;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::daemon::{Daemon, Way, eventually, on_each, on_these};
-use super::exec::{LIMIT, pid};
+use super::exec::{LIMIT, kill, pid};
 
 const PIPED: [Way; 2] = [Way::PipedInput, Way::PipedOutput];
 
@@ -112,8 +112,7 @@ fn a_killed_command_looks_like_an_end_and_is_none() {
         let mut stdout = process.stdout.take().unwrap();
         let mut seen = vec![0; 4 << 20];
         stdout.read_exact(&mut seen).await.unwrap();
-        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        kill(&pid);
         stdout.read_to_end(&mut seen).await.unwrap();
         let error = process.wait(LIMIT).await.unwrap_err();
         assert!(
@@ -137,10 +136,8 @@ fn a_killed_reader_breaks_the_pipe() {
             .exec(&daemon.sh("echo $$; exec sleep 60"))
             .await
             .unwrap();
-        let pid = pid(&mut process).await;
+        kill(&pid(&mut process).await);
         let mut stdin = process.stdin.take().unwrap();
-        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         let error = stdin.write_all(&vec![7; 8 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error}");
         drop(stdin);

@@ -31,6 +31,12 @@ pub(super) async fn pid(process: &mut Process) -> String {
     line.trim().to_owned()
 }
 
+/// Kills the command itself.
+pub(super) fn kill(pid: &str) {
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 /// A process that nobody has waited for yet is gone as well.
 pub(super) fn is_gone(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
@@ -346,11 +352,7 @@ fn a_killed_daemon_is_told_even_though_its_change_reads_well() {
         daemon.kill();
         let error = stdout.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap(),
-            rustix::process::Signal::KILL,
-        )
-        .unwrap();
+        kill(&pid);
         daemon.start_again();
         let error = process.wait(LIMIT).await.unwrap_err();
         assert!(

@@ -1,7 +1,5 @@
 //! Whether a backup fits into the memory that it may take.
 
-use std::path::Path;
-
 use super::super::ready::{CREATE, Ready};
 use crate::backup::{Extent, Unfit};
 use crate::charm::Charm;
@@ -36,8 +34,7 @@ pub(super) fn database(
     selection: &Selection,
     bytes: u64,
 ) -> Result<(), Failure> {
-    let mut extent = Extent::default();
-    extent.add(Path::new("homeserver.db"), bytes);
+    let extent = Extent::of_database(bytes);
     volume_size(charm, ready, selection, &extent).map(drop)
 }
 

@@ -1,7 +1,6 @@
 //! What a backup would take.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::super::ready::{CREATE, Ready};
 use super::super::{Results, led};
@@ -29,8 +28,7 @@ pub(super) fn plan(
         let paths = selection.paths(here, part).map_err(led(CREATE))?;
         let mut extent = selection.measure(here, &paths).map_err(led(CREATE))?;
         if *part == Part::Database {
-            extent = Extent::default();
-            extent.add(Path::new("homeserver.db"), copied);
+            extent = Extent::of_database(copied);
         }
         let found = extent.tally;
         all = all.and(extent);

@@ -38,7 +38,7 @@ pub(super) fn source(
             tally: Tally::default(),
         };
         if let Some(copy) = copy {
-            extent.add(Path::new("homeserver.db"), copy.size);
+            extent = extent.and(Extent::of_database(copy.size));
             group.roots.push(SourceRoot {
                 directory: copy.root.clone(),
                 paths: vec![format!("{base}/homeserver.db")],
