@@ -186,7 +186,7 @@ mod tests {
         backup_download_limit: "1KiB" is less than 64KiB. Correct it: juju config synapse backup_download_limit=...
         backup_checksum: "sha1" is none of auto, crc64nvme, crc32c, md5 and none. Correct it: juju config synapse backup_checksum=...
         "#);
-        for text in ["-1MiB", "MiB", "20", "99999999999GiB", "20TiB"] {
+        for text in ["-1MiB", "MiB", "20", "99999999999GiB"] {
             assert!(
                 read(&format!(r#"{{"backup_upload_limit":"{text}"}}"#)).is_err(),
                 "{text}"
