@@ -18,7 +18,7 @@ mod header;
 mod member;
 mod stream;
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -27,9 +27,6 @@ pub use dialect::Dialect;
 pub use member::{Kind, Member, Refusal, Sha256Hex};
 
 use stream::{Stream, refused};
-
-/// The unit in which member contents are read.
-const CHUNK: usize = 128 * 1024;
 
 /// Why a tar stream did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +75,7 @@ pub struct Passed {
 ///
 /// `admit` is asked about each member before anything of it is passed on, and whether it is to be passed on at all.
 /// Returns only when the stream ended as tar ends it. On an error the sink holds a useless beginning, and nothing of a member that was refused.
-pub fn pass<R: Read, W: Write>(
+pub fn pass<R: BufRead, W: Write>(
     source: R,
     sink: W,
     admit: impl FnMut(&Member) -> Result<bool, Refusal>,
@@ -88,7 +85,7 @@ pub fn pass<R: Read, W: Write>(
 }
 
 /// The same as [`pass`], for an archive in a dialect that need not be our own.
-pub fn pass_in<R: Read, W: Write>(
+pub fn pass_in<R: BufRead, W: Write>(
     dialect: Dialect,
     source: R,
     sink: W,
@@ -97,18 +94,17 @@ pub fn pass_in<R: Read, W: Write>(
 ) -> Result<Passed, ArchiveError> {
     let mut stream = Stream::new(dialect, source, Gate { sink, open: true });
     let mut passed = Passed::default();
-    let mut buffer = vec![0; CHUNK];
     while let Some(mut member) = stream.next()? {
         let wanted = admit(&member);
         stream.sink().open = wanted.map_err(|refusal| refused(member.path.as_bytes(), refusal))?;
-        content(&mut stream, &mut member, &mut buffer)?;
+        content(&mut stream, &mut member)?;
         passed.members += 1;
         passed.content += member.size;
         observer(member).map_err(ArchiveError::Observer)?;
     }
     stream.sink().open = true;
     stream.release()?;
-    stream.end(&mut buffer)?;
+    stream.end()?;
     passed.stream = stream.bytes();
     Ok(passed)
 }
@@ -133,14 +129,13 @@ impl<W: Write> Write for Gate<W> {
 }
 
 /// Passes on a member that was admitted, and digests it.
-fn content<R: Read, W: Write>(
+fn content<R: BufRead, W: Write>(
     stream: &mut Stream<R, W>,
     member: &mut Member,
-    buffer: &mut [u8],
 ) -> Result<(), ArchiveError> {
     stream.release()?;
     let mut digest = Sha256::new();
-    stream.content(member.size, buffer, |piece| digest.update(piece))?;
+    stream.content(member.size, |piece| digest.update(piece))?;
     if member.kind == Kind::File {
         member.sha256 = Some(Sha256Hex::from_digest(&digest.finalize()));
     }

@@ -1,10 +1,10 @@
 //! Cuts one tar stream into several archives, between members.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use super::header::BLOCK;
 use super::stream::{Stream, refused};
-use super::{ArchiveError, CHUNK, Dialect, Member, Passed, Refusal, content};
+use super::{ArchiveError, Dialect, Member, Passed, Refusal, content};
 
 /// Bytes of a record, which an archive's length is a multiple of.
 const RECORD: u64 = 20 * BLOCK as u64;
@@ -27,7 +27,7 @@ pub trait Archives {
 ///
 /// A member is never cut: one that is larger than `most` gets an archive for itself, as large as it takes. `admit` and
 /// `observer` are asked as by [`super::pass`]. Of a stream that does not end well, the last archive is not closed.
-pub fn cut<R: Read, A: Archives>(
+pub fn cut<R: BufRead, A: Archives>(
     source: R,
     most: u64,
     archives: &mut A,
@@ -35,7 +35,6 @@ pub fn cut<R: Read, A: Archives>(
     mut observer: impl FnMut(Member) -> io::Result<()>,
 ) -> Result<(), ArchiveError> {
     let mut stream = Stream::new(Dialect::Own, source, Current::None);
-    let mut buffer = vec![0; CHUNK];
     while let Some(mut member) = stream.next()? {
         admit(&member).map_err(|refusal| refused(member.path.as_bytes(), refusal))?;
         let takes = stream.held() + member.size.next_multiple_of(BLOCK as u64);
@@ -46,14 +45,14 @@ pub fn cut<R: Read, A: Archives>(
         if matches!(stream.sink(), Current::None) {
             stream.sink().open(archives, most.max(takes + END))?;
         }
-        content(&mut stream, &mut member, &mut buffer)?;
+        content(&mut stream, &mut member)?;
         stream.sink().count(&member);
         observer(member).map_err(ArchiveError::Observer)?;
     }
     // The end of the stream itself goes nowhere; that it is a good one is what the last archive waits for.
     let mut last = std::mem::replace(stream.sink(), Current::None);
     stream.forget();
-    stream.end(&mut buffer)?;
+    stream.end()?;
     last.close(archives)
 }
 

@@ -1,6 +1,6 @@
 //! The blocks of a tar stream on their way from a source to a sink.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use super::header::{self, Announced, BLOCK, Header};
 use super::member::{Member, Refusal};
@@ -20,7 +20,7 @@ pub(super) struct Stream<R, W> {
     held: Vec<u8>,
 }
 
-impl<R: Read, W: Write> Stream<R, W> {
+impl<R: BufRead, W: Write> Stream<R, W> {
     pub(super) fn new(dialect: Dialect, source: R, sink: W) -> Self {
         Self {
             dialect,
@@ -105,28 +105,26 @@ impl<R: Read, W: Write> Stream<R, W> {
         Ok(())
     }
 
-    /// Passes on a member's content and the padding behind it; `each` is shown the content.
+    /// Passes on a member's content and the padding behind it, from the source's own buffer; `each` is shown the content.
     pub(super) fn content(
         &mut self,
         size: u64,
-        buffer: &mut [u8],
         mut each: impl FnMut(&[u8]),
     ) -> Result<(), ArchiveError> {
         // A size fits into 63 bits, so this does not overflow.
         let mut left = size.next_multiple_of(BLOCK as u64);
         let mut content = size;
         while left > 0 {
-            let most = buffer
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = self.read(&mut buffer[..most])?;
-            if read == 0 {
+            let piece = filled(&mut self.source)?;
+            if piece.is_empty() {
                 return Err(self.truncated());
             }
-            let piece = &buffer[..read];
-            let shown = read.min(usize::try_from(content).unwrap_or(usize::MAX));
+            let read = at_most(piece.len(), left);
+            let shown = at_most(read, content);
             each(&piece[..shown]);
-            self.sink.write_all(piece).map_err(ArchiveError::Sink)?;
+            let written = self.sink.write_all(&piece[..read]);
+            written.map_err(ArchiveError::Sink)?;
+            self.consume(read);
             content -= shown as u64;
             left -= read as u64;
         }
@@ -134,18 +132,19 @@ impl<R: Read, W: Write> Stream<R, W> {
     }
 
     /// Passes on what follows the first block of the end mark: a second one, and padding to the record.
-    pub(super) fn end(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+    pub(super) fn end(&mut self) -> Result<(), ArchiveError> {
         let mut zeros = 0;
         loop {
-            let read = self.read(buffer)?;
-            if read == 0 {
+            let padding = filled(&mut self.source)?;
+            if padding.is_empty() {
                 break;
             }
-            let padding = &buffer[..read];
             if padding.iter().any(|byte| *byte != 0) {
                 return Err(ArchiveError::Trailing);
             }
             self.sink.write_all(padding).map_err(ArchiveError::Sink)?;
+            let read = padding.len();
+            self.consume(read);
             zeros += read;
         }
         if zeros < BLOCK {
@@ -154,33 +153,43 @@ impl<R: Read, W: Write> Stream<R, W> {
         Ok(())
     }
 
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read(&mut buffer[filled..])? {
-                0 => return Err(self.truncated()),
-                read => filled += read,
+    fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        while !buffer.is_empty() {
+            let piece = filled(&mut self.source)?;
+            if piece.is_empty() {
+                return Err(self.truncated());
             }
+            let read = buffer.len().min(piece.len());
+            let (now, later) = buffer.split_at_mut(read);
+            now.copy_from_slice(&piece[..read]);
+            self.consume(read);
+            buffer = later;
         }
         Ok(())
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
-        loop {
-            match self.source.read(buffer) {
-                Ok(read) => {
-                    self.bytes += read as u64;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Err(error) => return Err(ArchiveError::Read(error)),
-            }
-        }
+    fn consume(&mut self, bytes: usize) {
+        self.source.consume(bytes);
+        self.bytes += bytes as u64;
     }
 
     fn truncated(&self) -> ArchiveError {
         ArchiveError::Truncated { bytes: self.bytes }
     }
+}
+
+/// What a source has at hand, and more when that is nothing; empty at its end.
+fn filled(source: &mut impl BufRead) -> Result<&[u8], ArchiveError> {
+    while let Err(error) = source.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(ArchiveError::Read(error));
+        }
+    }
+    source.fill_buf().map_err(ArchiveError::Read)
+}
+
+fn at_most(bytes: usize, limit: u64) -> usize {
+    bytes.min(usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// The error for a member of this name.

@@ -6,10 +6,10 @@
 //! the end of the stream to the next one.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -31,14 +31,18 @@ enum Piece {
 /// The end of a pipe that is written to.
 pub(super) struct PipeWriter {
     pieces: mpsc::Sender<Piece>,
+    /// A buffer of the size of a piece, or none, and how far it is filled.
     filling: BytesMut,
+    filled: usize,
     spares: Spares,
 }
 
 /// The end of a pipe that is read from.
 pub(super) struct PipeReader {
     pieces: mpsc::Receiver<Piece>,
+    /// The piece that is being read, and how far.
     current: Bytes,
+    at: usize,
     ended: bool,
     spares: Spares,
 }
@@ -50,21 +54,22 @@ pub(super) struct PipeReader {
 struct Spares(Arc<Mutex<Vec<BytesMut>>>);
 
 impl Spares {
-    /// An empty buffer with room for a piece.
+    /// A buffer of the size of a piece.
     fn take(&self) -> BytesMut {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| BytesMut::with_capacity(PIECE))
+        spare.unwrap_or_else(|| BytesMut::zeroed(PIECE))
     }
 
-    /// Keeps what is left of a piece, when it is the last of its buffer and that is one of ours.
+    /// Keeps the buffer of a piece, when nobody else reads in it and it is one of ours.
     fn keep(&self, piece: Bytes) {
         let Ok(mut buffer) = piece.try_into_mut() else {
             return;
         };
-        buffer.clear();
-        if !buffer.try_reclaim(PIECE) {
+        if buffer.capacity() != PIECE {
             return;
         }
+        // All but the last piece of a stream are full.
+        buffer.resize(PIECE, 0);
         let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if spares.len() < SPARE {
             spares.push(buffer);
@@ -79,11 +84,13 @@ pub(super) fn pipe() -> (PipeWriter, PipeReader) {
     let writer = PipeWriter {
         pieces: sender,
         filling: BytesMut::new(),
+        filled: 0,
         spares: spares.clone(),
     };
     let reader = PipeReader {
         pieces: receiver,
         current: Bytes::new(),
+        at: 0,
         ended: false,
         spares,
     };
@@ -106,27 +113,41 @@ impl PipeWriter {
         self.flush()?;
         self.pieces.blocking_send(Piece::End).map_err(closed)
     }
+
+    /// Has bytes read straight into the piece that is being filled, on a blocking thread; tells how many.
+    pub(super) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.filling.is_empty() {
+            self.filling = self.spares.take();
+        }
+        let read = read(&mut self.filling[self.filled..])?;
+        self.filled += read;
+        if self.filled == PIECE {
+            self.flush()?;
+        }
+        Ok(read)
+    }
 }
 
 impl Write for PipeWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.filling.capacity() == 0 {
-            self.filling = self.spares.take();
-        }
-        let taken = bytes.len().min(PIECE - self.filling.len());
-        self.filling.extend_from_slice(&bytes[..taken]);
-        if self.filling.len() == PIECE {
-            self.flush()?;
-        }
-        Ok(taken)
+        self.fill(|free| {
+            let taken = bytes.len().min(free.len());
+            free[..taken].copy_from_slice(&bytes[..taken]);
+            Ok(taken)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.filling.is_empty() {
+        if self.filled == 0 {
             return Ok(());
         }
-        let data = std::mem::take(&mut self.filling).freeze();
-        self.pieces.blocking_send(Piece::Data(data)).map_err(closed)
+        let mut data = std::mem::take(&mut self.filling);
+        data.truncate(std::mem::take(&mut self.filled));
+        let data = Piece::Data(data.freeze());
+        self.pieces.blocking_send(data).map_err(closed)
     }
 }
 
@@ -168,18 +189,33 @@ impl PipeReader {
 
 impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
+        let piece = self.fill_buf()?;
+        let taken = buffer.len().min(piece.len());
+        buffer[..taken].copy_from_slice(&piece[..taken]);
+        self.consume(taken);
+        Ok(taken)
+    }
+}
+
+impl BufRead for PipeReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.current.len() {
+            self.spares.keep(std::mem::take(&mut self.current));
+            self.at = 0;
             match self.blocking_next()? {
                 Some(data) => self.current = data,
-                None => return Ok(0),
+                None => break,
             }
         }
-        let taken = buffer.len().min(self.current.len());
-        self.current.copy_to_slice(&mut buffer[..taken]);
-        if self.current.is_empty() {
+        Ok(&self.current[self.at..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
+        if self.at == self.current.len() {
             self.spares.keep(std::mem::take(&mut self.current));
+            self.at = 0;
         }
-        Ok(taken)
     }
 }
 

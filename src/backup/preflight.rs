@@ -147,6 +147,11 @@ impl Sealed {
         self.manifest.finished
     }
 
+    /// Whether all its media were found to be what its database says, by length and digest.
+    pub fn media_agreed(&self) -> bool {
+        self.manifest.media.is_some_and(|media| media.wrong == 0)
+    }
+
     /// The Matrix server it is a backup of.
     pub fn server_name(&self) -> &str {
         &self.inventory.server_name

@@ -1,6 +1,7 @@
 //! What a long run tells while it goes on.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
@@ -76,10 +77,10 @@ impl Progress {
 }
 
 /// Where a run tells how far it has come; whoever listens looks as often as it likes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Monitor {
     progress: watch::Sender<Progress>,
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Monitor {
@@ -90,7 +91,7 @@ impl Monitor {
             bytes: 0,
             total: 0,
         });
-        let bytes = AtomicU64::new(0);
+        let bytes = Arc::default();
         (Self { progress, bytes }, receiver)
     }
 

@@ -113,9 +113,7 @@ impl Verification<'_> {
                 }
                 None => {
                     let reading = &unpacking.reading;
-                    let discard = async |archive| reading.discard(archive).await;
-                    let parts = (sealed.places(), sealed.places());
-                    reading.read(parts, volume, digest, discard).await
+                    reading.check(sealed.places(), volume, digest).await
                 }
             };
             match read {

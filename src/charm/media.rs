@@ -20,16 +20,29 @@ const SHOWN: usize = 20;
 /// Bytes that are read at once.
 const PIECE: usize = 256 * 1024;
 
-/// Reads every upload on the volume at `here`, and compares it with the database of the server that runs there.
+/// What of an upload is compared with its row in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// Its length: what it holds has just been unpacked as it was compared in the backup.
+    Length,
+    /// Its content, too, which is read for that.
+    Content,
+}
+
+/// Compares every upload on the volume at `here` with the database of the server that runs there.
 ///
 /// `None` when there is no database on the volume.
-pub(super) async fn audit(charm: &Charm, here: &Path) -> Result<Option<MediaAudit>, AuditError> {
+pub(super) async fn audit(
+    charm: &Charm,
+    here: &Path,
+    compared: Compared,
+) -> Result<Option<MediaAudit>, AuditError> {
     if !here.join(below_data(synapse::DATABASE)).exists() {
         return Ok(None);
     }
     let audit = Audit::begin(&charm.client, synapse::DATABASE).await?;
     let (feed, root) = (audit.feed(), here.to_owned());
-    let walking = spawn_blocking(move || tell(&root, &feed));
+    let walking = spawn_blocking(move || tell(&root, &feed, compared));
     if let Ok(Err(error)) = walking.await {
         // What could not be read is told as missing.
         tracing::warn!(%error, "not all media could be read");
@@ -70,15 +83,21 @@ fn names(findings: &Findings) -> String {
     }
 }
 
-fn tell(root: &Path, feed: &AuditFeed) -> io::Result<()> {
+fn tell(root: &Path, feed: &AuditFeed, compared: Compared) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     let data = Path::new(synapse::DATA.trim_start_matches('/'));
     walk(&root.join(CONTENT), |here, metadata| {
         if metadata.is_file() {
-            let (size, sha256) = digest(here, &mut buffer)?;
+            let (size, sha256) = match compared {
+                Compared::Length => (metadata.len(), None),
+                Compared::Content => {
+                    let (size, sha256) = digest(here, &mut buffer)?;
+                    (size, Some(sha256))
+                }
+            };
             let below = here.strip_prefix(root).unwrap_or(here);
             let name = data.join(below).display().to_string();
-            feed.file(&name, size, Some(&sha256));
+            feed.file(&name, size, sha256.as_ref());
         }
         Ok(true)
     })

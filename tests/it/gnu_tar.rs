@@ -233,7 +233,7 @@ fn size_that_tar_writes_in_binary_is_understood() {
     let mut sizes = Vec::new();
     let head = tar.stdout.take().unwrap().take(64 << 10);
     let cut = archive::pass(
-        head,
+        std::io::BufReader::new(head),
         io::sink(),
         |member| {
             sizes.push(member.size);

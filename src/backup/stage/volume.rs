@@ -1,7 +1,8 @@
 //! One volume as it is read: three stages at work at once, and the download beside them. The last one unpacks it into
 //! staging, or, for a verification, only lets it pass.
 
-use std::io::{Read as _, Write as _};
+use std::future::ready;
+use std::io::{self, Read as _, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::admission::Admission;
 use super::{cause, download, joined, unlock};
 use crate::archive::{self, Kind};
 use crate::backup::format::{MemberDigest, Volume};
-use crate::backup::pipe::{PIECE, PipeReader, PipeWriter, broken, pipe};
+use crate::backup::pipe::{PipeReader, PipeWriter, broken, pipe};
 use crate::backup::{Catalogue, Heritage, Monitor, Place, RestoreError, Scope};
 use crate::openpgp::{Authenticated, Passphrase};
 use crate::pebble;
@@ -55,16 +56,42 @@ impl Reading<'_> {
     /// Reads a volume to its authenticated end; `sink` is given what is wanted of the archive as it passes.
     ///
     /// `places` is what the backup was made of, and `scope` what of it is wanted.
-    pub(in crate::backup) async fn read(
+    async fn read(
         &self,
-        (places, scope): (&Scope, &Scope),
+        parts: (&Scope, &Scope),
         volume: &Volume,
         digest: MemberDigest,
         sink: impl AsyncFnOnce(PipeReader) -> Result<(), RestoreError>,
     ) -> Result<Whole, RestoreError> {
+        let (passed_out, passed) = pipe();
+        let taken = sink(passed);
+        self.flow(parts, volume, digest, Onward::To(passed_out), taken)
+            .await
+    }
+
+    /// Reads a volume made of such places to its authenticated end, and no more.
+    pub(in crate::backup) async fn check(
+        &self,
+        places: &Scope,
+        volume: &Volume,
+        digest: MemberDigest,
+    ) -> Result<Whole, RestoreError> {
+        let nowhere = Onward::Nowhere(self.monitor.clone());
+        let parts = (places, places);
+        self.flow(parts, volume, digest, nowhere, ready(Ok(())))
+            .await
+    }
+
+    async fn flow(
+        &self,
+        (places, scope): (&Scope, &Scope),
+        volume: &Volume,
+        digest: MemberDigest,
+        onward: Onward,
+        taken: impl Future<Output = Result<(), RestoreError>>,
+    ) -> Result<Whole, RestoreError> {
         let (opened_out, opened) = pipe();
         let (sealed_out, sealed) = pipe();
-        let (passed_out, passed) = pipe();
         let passphrases = self.passphrases.to_vec();
         let headers = volume.members.saturating_mul(PER_MEMBER);
         let most = volume.content.saturating_add(headers);
@@ -72,13 +99,12 @@ impl Reading<'_> {
         let admission = Admission::new(self.place, (places, scope), volume, self.heritage);
         let opening =
             tokio::task::spawn_blocking(move || open(sealed, opened_out, &passphrases, most));
-        let noting =
-            tokio::task::spawn_blocking(move || note(opened, passed_out, admission, digest));
+        let noting = tokio::task::spawn_blocking(move || note(opened, onward, admission, digest));
         let (downloaded, opened, noted, taken) = tokio::join!(
             download(self.catalogue, (&volume.key, volume.key_packet), sealed_out),
             joined(opening),
             joined(noting),
-            sink(passed),
+            taken,
         );
         let (object, message, (digest, files)) = match (downloaded, opened, noted, taken) {
             (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
@@ -96,17 +122,31 @@ impl Reading<'_> {
             files,
         })
     }
+}
 
-    /// Lets an archive pass and go nowhere.
-    pub(in crate::backup) async fn discard(
-        &self,
-        mut pieces: PipeReader,
-    ) -> Result<(), RestoreError> {
-        while let Some(piece) = pieces.next().await.map_err(RestoreError::Stream)? {
-            self.monitor.add(piece.len() as u64);
-            pieces.give_back(piece);
+/// Where an archive goes that is judged as it passes.
+enum Onward {
+    To(PipeWriter),
+    /// Nobody wants it; how much there was is told.
+    Nowhere(Monitor),
+}
+
+impl Write for Onward {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::To(out) => out.write(bytes),
+            Self::Nowhere(monitor) => {
+                monitor.add(bytes.len() as u64);
+                Ok(bytes.len())
+            }
         }
-        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::To(out) => out.flush(),
+            Self::Nowhere(_) => Ok(()),
+        }
     }
 }
 
@@ -174,7 +214,10 @@ impl Unpacking<'_> {
         let ended = process.wait(ENDING).await;
         ended.map_err(RestoreError::Unpack)?;
         // `tar` is content with the mark of the end, and may not have waited for the padding behind it.
-        self.reading.discard(pieces).await
+        while let Some(piece) = pieces.next().await.map_err(RestoreError::Stream)? {
+            self.reading.monitor.add(piece.len() as u64);
+        }
+        Ok(())
     }
 }
 
@@ -193,12 +236,9 @@ fn open(
 ) -> Result<Authenticated, RestoreError> {
     let (opened, _) = unlock(source, passphrases)?;
     let mut opened = opened.at_most(most);
-    let mut buffer = vec![0; PIECE];
-    // An error of reading is repeated by `authenticate`, under its own name.
-    while let Ok(read @ 1..) = opened.read(&mut buffer) {
-        out.write_all(&buffer[..read])
-            .map_err(RestoreError::Stream)?;
-    }
+    // An error of opening is repeated by `authenticate`, under its own name.
+    let mut read = |free: &mut [u8]| Ok(opened.read(free).unwrap_or(0));
+    while out.fill(&mut read).map_err(RestoreError::Stream)? > 0 {}
     let message = opened.authenticate().map_err(RestoreError::Open)?;
     out.finish().map_err(RestoreError::Stream)?;
     Ok(message)
@@ -207,7 +247,7 @@ fn open(
 /// Reads the archive as it passes, judges every member, and adds it to the digest; gives the number of files too.
 fn note(
     source: PipeReader,
-    mut out: PipeWriter,
+    mut onward: Onward,
     mut admission: Admission,
     mut digest: MemberDigest,
 ) -> Result<(MemberDigest, u64), RestoreError> {
@@ -218,9 +258,11 @@ fn note(
         files += u64::from(wanted && member.kind == Kind::File);
         Ok(wanted)
     };
-    archive::pass_in(dialect, source, &mut out, admit, |member| {
+    archive::pass_in(dialect, source, &mut onward, admit, |member| {
         digest.add(&member).map(drop)
     })?;
-    out.finish().map_err(RestoreError::Stream)?;
+    if let Onward::To(out) = onward {
+        out.finish().map_err(RestoreError::Stream)?;
+    }
     Ok((digest, files))
 }

@@ -10,11 +10,12 @@ use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration, Scope};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::{Without, holding};
+use crate::charm::media::{self, Compared};
 use crate::charm::observe;
 use crate::charm::report::reported;
 use crate::charm::swaps::{keep_hours, parts, place};
 use crate::charm::volume::Volume;
-use crate::charm::{Charm, failure, media, now};
+use crate::charm::{Charm, failure, now};
 use crate::synapse::config::DatabaseKind;
 use crate::synapse::data::{self, Part};
 use tracing::warn;
@@ -81,8 +82,13 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     let scope = sealed.scope().clone();
     let (finished, server) = (sealed.finished(), sealed.server_name().to_owned());
     let (members, content, volumes) = (sealed.members(), sealed.content(), volumes(&sealed));
-    let database = parts(&scope).contains(&data::Part::Database);
+    let components = parts(&scope);
+    let database = components.contains(&data::Part::Database);
     let seen = old.as_ref().map(|old| old.checked(&sealed, database));
+    let compared = match sealed.media_agreed() && components.contains(&data::Part::Media) {
+        true => Compared::Length,
+        false => Compared::Content,
+    };
     let service = charm.service();
     let failed = |error| absent(&error).unwrap_or_else(|| led(RESTORE)(error));
     let work = async {
@@ -124,17 +130,16 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
     if !odd.is_empty() {
         results.insert("warnings".to_owned(), odd.join("\n"));
     }
-    let swapped = parts(&scope);
     let concerned = |part: &Part| match part {
         Part::Database | Part::Media | Part::MediaId(_) => true,
         Part::Keys | Part::Config | Part::RemoteMedia | Part::Extra(_) => false,
     };
-    let compared = swapped.iter().any(concerned);
+    let concerned = components.iter().any(concerned);
     // What may lie on the volume beside PostgreSQL is not the database of this server.
     let here = ready.database.kind == DatabaseKind::Sqlite;
-    if compared
+    if concerned
         && here
-        && let Some(told) = media(charm, &ready.volume).await
+        && let Some(told) = media(charm, &ready.volume, compared).await
     {
         results.insert("media".to_owned(), told);
     }
@@ -145,8 +150,8 @@ async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results,
 }
 
 /// Whether every medium that the database knows now has its file, in a line.
-async fn media(charm: &Charm, volume: &Volume) -> Option<String> {
-    match media::audit(charm, &volume.here).await {
+async fn media(charm: &Charm, volume: &Volume, compared: Compared) -> Option<String> {
+    match media::audit(charm, &volume.here, compared).await {
         Ok(audit) => {
             let (line, good) = media::told(&audit?);
             if !good {

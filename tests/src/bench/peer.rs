@@ -238,7 +238,7 @@ fn pipe(programs: &mut [(&'static str, &mut Command)]) -> Result<Piped> {
 fn members(output: ChildStdout, found: &mut Tree) -> Result<()> {
     let mark = format!("{UPLOADS}/");
     archive::pass(
-        output,
+        std::io::BufReader::with_capacity(1 << 18, output),
         std::io::sink(),
         |_| Ok(true),
         |member| {
