@@ -200,9 +200,6 @@ impl Charm {
         let (seen, hindrance, started) = self.bring_up().await?;
         let mut standing = standing::look(self, &seen, started).await;
         swaps::expire(self, &seen, &mut standing);
-        if let Some(version) = &standing.version {
-            self.tools.application_version_set(version).await?;
-        }
         for notice in store::notices(self) {
             match self.context.event {
                 Event::UpdateStatus => debug!("{notice}"),
@@ -210,7 +207,14 @@ impl Charm {
             }
         }
         let status = standing::status(&self.context.unit, &seen.options, hindrance, &standing);
-        self.tools.status_set(&status).await?;
+        let version = async {
+            match &standing.version {
+                Some(version) => self.tools.application_version_set(version).await,
+                None => Ok(()),
+            }
+        };
+        let (version, status) = tokio::join!(version, self.tools.status_set(&status));
+        version.and(status)?;
         Ok(())
     }
 

@@ -57,7 +57,7 @@ pub(super) enum ObserveError {
 }
 
 pub(super) async fn observe(charm: &Charm) -> Result<Observation, ObserveError> {
-    // Juju answers one question at a time; Pebble answers meanwhile.
+    // Pebble answers meanwhile.
     let (told, container) = tokio::join!(told(charm), container(charm));
     let (told, container) = (told?, container?);
     let Told {
@@ -101,22 +101,29 @@ struct Told {
 }
 
 async fn told(charm: &Charm) -> Result<Told, ObserveError> {
-    let volume = volume(charm).await?;
-    let database = database::relation(charm).await?;
-    let (backup, asking) = match bucket_relation::Told::read(&charm.tools).await? {
-        Some(told) => (
-            told.understood(&charm.tools).await?,
-            told.asking(charm).await?,
-        ),
-        None => (BackupRelation::Absent, None),
+    let backup = async {
+        let Some(told) = bucket_relation::Told::read(&charm.tools).await? else {
+            return Ok((BackupRelation::Absent, None));
+        };
+        let understood = told.understood(&charm.tools).await?;
+        Ok::<_, ToolError>((understood, told.asking(charm).await?))
     };
+    // The agent runs one hook tool at a time; the next ones start meanwhile, which takes as long as running them.
+    let (options, volume, database, backup, opened_ports) = tokio::join!(
+        charm.options(),
+        volume(charm),
+        database::relation(charm),
+        backup,
+        charm.tools.opened_ports(),
+    );
+    let (backup, asking) = backup?;
     Ok(Told {
-        options: charm.options().await?.clone(),
-        volume,
-        database,
+        options: options?.clone(),
+        volume: volume?,
+        database: database?,
         backup,
         asking,
-        opened_ports: charm.tools.opened_ports().await?,
+        opened_ports: opened_ports?,
     })
 }
 

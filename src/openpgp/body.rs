@@ -1,9 +1,11 @@
 //! The encrypted body of a message: decrypted and hashed as it passes, judged at its end.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use sequoia_openpgp::parse::{PacketParser, PacketParserResult};
+use sequoia_openpgp::parse::buffered_reader::BufferedReader;
+use sequoia_openpgp::parse::{Cookie, PacketParser, PacketParserResult};
 use sha1::{Digest, Sha1};
 
 use super::OpenError;
@@ -14,7 +16,8 @@ use super::watch::Watch;
 /// The plaintext packets inside an integrity-protected packet.
 ///
 /// Its end of file comes after the MDC was found good and nothing follows in the outer message. What it hands out before
-/// is decrypted but not yet trustworthy; only the bytes that may be the MDC are held back.
+/// is decrypted but not yet trustworthy; only the bytes that may be the MDC are held back. The parser of those packets
+/// reads straight in the buffer.
 pub(super) struct Body {
     /// The outer message; taken when it has been read to its end.
     outer: Option<PacketParser<'static>>,
@@ -25,6 +28,7 @@ pub(super) struct Body {
     next: usize,
     safe: usize,
     watch: Arc<Watch>,
+    cookie: Cookie,
 }
 
 impl Body {
@@ -35,10 +39,11 @@ impl Body {
                 .map_err(OpenError::malformed)?,
             outer: Some(envelope.body),
             mdc: Sha1::new(),
-            plain: Vec::with_capacity(STEP + MDC),
+            plain: Vec::with_capacity(2 * STEP + MDC),
             next: 0,
             safe: 0,
             watch,
+            cookie: Cookie::default(),
         };
         let ended = body.fill()?;
         if body.plain.len() < PREFIX + MDC {
@@ -52,28 +57,41 @@ impl Body {
         Ok(body)
     }
 
-    /// Moves what was held back to the front and decrypts the next step behind it; tells whether it was the last.
+    /// Moves what was not read yet to the front and decrypts the next step behind it; tells whether it was the last.
     fn fill(&mut self) -> Result<bool, OpenError> {
-        self.plain.drain(..self.safe);
+        self.plain.drain(..self.next);
+        self.safe -= self.next;
         self.next = 0;
-        self.safe = 0;
         let held = self.plain.len();
         let Some(outer) = &mut self.outer else {
             return Ok(true);
         };
-        outer
-            .take(STEP as u64)
-            .read_to_end(&mut self.plain)
-            .map_err(|error| self.watch.explain_io(error))?;
+        while self.plain.len() < held + STEP {
+            let missing = held + STEP - self.plain.len();
+            let sealed = outer.data(missing);
+            let sealed = sealed.map_err(|error| self.watch.explain_io(error))?;
+            let bytes = sealed.len().min(missing);
+            if bytes == 0 {
+                break;
+            }
+            self.plain.extend_from_slice(&sealed[..bytes]);
+            outer.consume(bytes);
+        }
         // The key stream goes on in whole blocks, and a step is a number of those.
         self.decryptor.apply(&mut self.plain[held..]);
         Ok(self.plain.len() < held + STEP)
     }
 
+    /// What can be handed out now.
+    fn ready(&self) -> &[u8] {
+        &self.plain[self.next..self.safe]
+    }
+
     /// Hashes what can be handed out now; at the end, checks the MDC and that the outer message ends, too.
     fn judge(&mut self, ended: bool) -> Result<(), OpenError> {
-        self.safe = self.plain.len().saturating_sub(MDC);
-        self.mdc.update(&self.plain[..self.safe]);
+        let safe = self.plain.len().saturating_sub(MDC).max(self.safe);
+        self.mdc.update(&self.plain[self.safe..safe]);
+        self.safe = safe;
         if !ended {
             return Ok(());
         }
@@ -101,21 +119,90 @@ impl Body {
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.next == self.safe {
-            if self.outer.is_none() {
-                return match self.watch.verdict() {
-                    Some(Ok(())) => Ok(0),
-                    Some(Err(error)) => Err(error.into()),
-                    None => Err(OpenError::Truncated.into()),
-                };
-            }
+        let plain = self.data(1)?;
+        let bytes = buffer.len().min(plain.len());
+        buffer[..bytes].copy_from_slice(&plain[..bytes]);
+        self.next += bytes;
+        Ok(bytes)
+    }
+}
+
+impl BufferedReader<Cookie> for Body {
+    fn buffer(&self) -> &[u8] {
+        self.ready()
+    }
+
+    fn data(&mut self, amount: usize) -> io::Result<&[u8]> {
+        while self.ready().len() < amount && self.outer.is_some() {
             self.fill()
                 .and_then(|ended| self.judge(ended))
                 .map_err(|error| self.watch.bad(error))?;
         }
-        let bytes = buffer.len().min(self.safe - self.next);
-        buffer[..bytes].copy_from_slice(&self.plain[self.next..self.next + bytes]);
-        self.next += bytes;
-        Ok(bytes)
+        if self.outer.is_none() && self.ready().is_empty() {
+            match self.watch.verdict() {
+                Some(Ok(())) => (),
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(OpenError::Truncated.into()),
+            }
+        }
+        Ok(self.ready())
+    }
+
+    fn consume(&mut self, amount: usize) -> &[u8] {
+        assert!(
+            amount <= self.ready().len(),
+            "more is consumed than is there"
+        );
+        self.next += amount;
+        &self.plain[self.next - amount..self.safe]
+    }
+
+    fn data_consume(&mut self, amount: usize) -> io::Result<&[u8]> {
+        let amount = self.data(amount)?.len().min(amount);
+        Ok(self.consume(amount))
+    }
+
+    fn data_consume_hard(&mut self, amount: usize) -> io::Result<&[u8]> {
+        if self.data(amount)?.len() < amount {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(self.consume(amount))
+    }
+
+    fn get_mut(&mut self) -> Option<&mut dyn BufferedReader<Cookie>> {
+        None
+    }
+
+    fn get_ref(&self) -> Option<&dyn BufferedReader<Cookie>> {
+        None
+    }
+
+    fn into_inner<'b>(self: Box<Self>) -> Option<Box<dyn BufferedReader<Cookie> + 'b>> {
+        None
+    }
+
+    fn cookie_set(&mut self, cookie: Cookie) -> Cookie {
+        std::mem::replace(&mut self.cookie, cookie)
+    }
+
+    fn cookie_ref(&self) -> &Cookie {
+        &self.cookie
+    }
+
+    fn cookie_mut(&mut self) -> &mut Cookie {
+        &mut self.cookie
+    }
+}
+
+/// Nothing of the message: the parsers ask for it to trace what they do.
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Body")
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Body")
     }
 }

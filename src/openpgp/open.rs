@@ -11,12 +11,13 @@ use sequoia_openpgp::parse::{
 };
 
 use super::body::Body;
+use super::cfb::STEP;
 use super::envelope::Envelope;
 use super::watch::{Source, Watch};
 use super::{OpenError, Passphrase};
 
-/// How many bytes are asked of the parsers at once; they keep buffers of this order.
-const PIECE: usize = 64 * 1024;
+/// How many bytes are asked of the parsers at once: a step of the cipher, so that all of it stays in the first caches.
+const PIECE: usize = STEP;
 
 /// How many times its size a message may swell: deflate cannot do more than 1,032, so only bzip2 ever gets here.
 const SWELLING: u64 = 1_100;
@@ -159,7 +160,7 @@ impl Authenticated {
 
 /// Goes through at most one layer of compression to the literal packet.
 fn content(body: Body, watch: &Watch) -> Result<PacketParser<'static>, OpenError> {
-    let first = PacketParserBuilder::from_reader(body)
+    let first = PacketParserBuilder::from_buffered_reader(body)
         .and_then(|builder| builder.dearmor(Dearmor::Disabled).build())
         .map_err(|error| watch.explain(error))?;
     let PacketParserResult::Some(first) = first else {
