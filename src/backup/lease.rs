@@ -221,6 +221,7 @@ impl Lease {
     ///
     /// The work is always carried to its end; [`Lease::lost`] tells afterwards whether it had the lease all the time.
     pub async fn while_held<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let work = Box::pin(work);
         tokio::select! {
             // The work is never dropped before its end. The renewal may be, at any point: what it writes is whole or is
             // not there, and whoever goes on reads first.

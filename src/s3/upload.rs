@@ -137,10 +137,7 @@ impl Upload {
     /// On failure the upload is aborted as well as can be; the error is that of the failure.
     pub async fn complete(mut self) -> Result<Completed, S3Error> {
         match self.finish().await {
-            Ok(completed) => {
-                self.target.settle().await;
-                Ok(completed)
-            }
+            Ok(completed) => Ok(completed),
             Err(error) => {
                 if let Err(trouble) = self.abort().await {
                     tracing::warn!(error = %trouble, "upload stays open after its failure");
@@ -227,9 +224,17 @@ impl Upload {
                 return Err(error);
             }
             tracing::warn!(key = self.target.key, error = %error, "unsure whether the upload was completed, looking");
-            return self.confirmed(Some(error)).await;
+            let completed = self.confirmed(Some(error)).await?;
+            self.target.settle().await;
+            return Ok(completed);
         }
-        self.confirmed(None).await
+        // It is over, whatever came of it. What the SDK makes of a request is large: not on the stack twice.
+        let (confirming, settling) = (
+            Box::pin(self.confirmed(None)),
+            Box::pin(self.target.settle()),
+        );
+        let (confirmed, ()) = tokio::join!(confirming, settling);
+        confirmed
     }
 
     /// Whether an object is the one whose place the upload was to take.

@@ -118,10 +118,10 @@ pub(super) async fn upload(
         component: creation.source.component,
         watcher: Arc::clone(&creation.watcher),
     };
-    let (read, sealed) = tokio::join!(
-        read_groups(creation, notes, begun, monitor),
-        seal_volumes(creation, first, volumes),
-    );
+    // What is told of a request is large, and this is deep: without optimisation it would not fit the stack of a thread.
+    let reading = Box::pin(read_groups(creation, notes, begun, monitor));
+    let sealing = Box::pin(seal_volumes(creation, first, volumes));
+    let (read, sealed) = tokio::join!(reading, sealing);
     let ((notes, changed), sealed) = match (read, sealed) {
         (Ok(read), Ok(sealed)) => (read, sealed),
         (read, sealed) => return Err(cause([read.err(), sealed.err()])),
@@ -232,7 +232,7 @@ async fn seal_volumes(
         };
         let bucket = creation.catalogue.bucket();
         // Only what is large and seldom read is worth a class of its own.
-        let sending = send(bucket, &key, (plan, bucket.storage_class()), pieces);
+        let sending = Box::pin(send(bucket, &key, (plan, bucket.storage_class()), pieces));
         let (size, sha256) = match tokio::join!(sealing, sending) {
             (Ok(object), Ok(())) => object,
             (object, sent) => return Err(cause([object.err(), sent.err()])),

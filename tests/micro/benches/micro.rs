@@ -31,6 +31,13 @@ fn bare_sha1_then_aes256_cfb(bencher: Bencher<'_, '_>) {
         .bench_local(|| loops::both(&mut data));
 }
 
+#[divan::bench(sample_count = 10, args = [16 << 10, 256 << 10])]
+fn sha1_and_aes256_cfb_on_two_threads(bencher: Bencher<'_, '_>, step: usize) {
+    bencher
+        .counter(BytesCount::new(BYTES))
+        .bench(|| loops::apart(&NOISE, step).is_ok());
+}
+
 /// With the derivation of the key, as every message has it.
 #[divan::bench(sample_count = 10)]
 fn seal(bencher: Bencher<'_, '_>) {
