@@ -83,7 +83,7 @@ bench-micro: parts-bench hot ## Measure the hot loops alone, and count their ins
 	tests/micro/count.sh target/$(MUSL)/release/hot
 
 .PHONY: memory
-memory: charm parts ## Save and restore 20 GiB (MEMORY_GIB) and a million files (MEMORY_FILES) within backup_memory; takes 30 GB of disk and many minutes
+memory: charm parts ## Save and restore 20 GiB (MEMORY_GIB) and a million files (MEMORY_FILES) within backup_memory; takes 55 GB of disk and many minutes
 	$(CARGO) test --locked --package synapse-operator-tests --test it -- --ignored --nocapture memory::
 
 .PHONY: soak

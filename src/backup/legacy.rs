@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 
 use super::format::{MemberDigest, Members, Tally};
 use super::pipe::{Counter, PipeReader, PipeWriter, broken, pipe};
-use super::stage::{cause, joined, unlock};
+use super::stage::{cause, joined, open};
 use super::{BackupId, Catalogue, CatalogueError, Monitor, Phase, RestoreError};
 use crate::archive::{self, Dialect, Kind, Member, Refusal, Sha256Hex};
 use crate::openpgp::{Authenticated, Passphrase};
@@ -125,16 +125,22 @@ pub async fn survey(
     let (size, written) = find(catalogue, id).await?;
     monitor.enter(Phase::Verifying, size);
     let (out, sealed) = pipe();
+    let (opened_out, opened) = pipe();
     let passphrases = passphrases.to_vec();
-    let key = id.to_string();
-    let reading = spawn_blocking(move || {
-        let read = read(sealed, &passphrases, heritage);
-        read.map_err(|error| error.of(&key))
-    });
-    let (downloaded, read) = tokio::join!(download(catalogue, id, out, monitor), joined(reading));
-    let ((size, sha256), (message, passphrase, notes)) = match (downloaded, read) {
-        (Ok(object), Ok(read)) => (object, read),
-        (downloaded, read) => return Err(cause([downloaded.err(), read.err()])),
+    let opening = spawn_blocking(move || open(sealed, opened_out, &passphrases, u64::MAX));
+    let noting = spawn_blocking(move || note(opened, heritage));
+    let (downloaded, opened, noted) = tokio::join!(
+        download(catalogue, id, out, monitor),
+        joined(opening),
+        joined(noting),
+    );
+    let ((size, sha256), (message, passphrase), notes) = match (downloaded, opened, noted) {
+        (Ok(object), Ok(opened), Ok(notes)) => (object, opened, notes),
+        (downloaded, opened, noted) => {
+            let of_it = |error: RestoreError| error.of(id.as_str());
+            let (opened, noted) = (opened.err().map(of_it), noted.err().map(of_it));
+            return Err(cause([downloaded.err(), opened, noted]));
+        }
     };
     Ok(Surveyed {
         id: id.clone(),
@@ -150,29 +156,22 @@ pub async fn survey(
     })
 }
 
-/// Opens the message and walks the archive, each to its end.
-fn read(
-    sealed: PipeReader,
-    passphrases: &[Arc<Passphrase>],
-    heritage: Heritage,
-) -> Result<(Authenticated, usize, Notes), RestoreError> {
-    let (mut opened, passphrase) = unlock(sealed, passphrases)?;
+/// Walks the archive to its end.
+fn note(mut opened: PipeReader, heritage: Heritage) -> Result<Notes, RestoreError> {
     let mut notes = Notes::default();
     let admit = |member: &Member| match (heritage.of)(&member.path) {
         Some(Use::Part(_) | Use::Spare) => Ok(true),
         None => Err(Refusal::Outside),
     };
-    let walked = archive::pass_in(
-        Dialect::Foreign,
-        io::BufReader::new(&mut opened),
-        io::sink(),
-        admit,
-        |member| notes.add(&member, heritage),
-    );
-    // What the message says counts only after its end was checked: a forged one is told as forged.
-    let message = opened.authenticate().map_err(RestoreError::Open)?;
+    let walked = archive::pass_in(Dialect::Foreign, &mut opened, io::sink(), admit, |member| {
+        notes.add(&member, heritage)
+    });
+    if walked.is_err() {
+        // What the message says counts only after its end was checked: a forged one is told as forged.
+        let _ = io::copy(&mut opened, &mut io::sink());
+    }
     walked?;
-    Ok((message, passphrase, notes))
+    Ok(notes)
 }
 
 impl Notes {

@@ -35,7 +35,7 @@ use ledger::Ledger;
 pub(super) use ledger::{BACKUP, is_marker, marker_of};
 use recheck::Recheck;
 use tree::Census;
-pub(super) use volume::{Reading, Unpacking, Whole};
+pub(super) use volume::{Reading, Unpacking, Whole, open};
 
 /// Reports of the recheck that may wait to be told: a number each.
 const REPORTS: usize = 16;

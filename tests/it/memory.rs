@@ -190,7 +190,8 @@ pub(crate) fn crowd(place: &Path, id: &str) {
 
 /// The store keeps all of it, and a few of the large files are unpacked at a time.
 fn room(data: &Path, amount: Amount) {
-    let needed = amount.bytes + amount.bytes / 8 + 4 * GIB + amount.files * 8192;
+    // The backup, and what a restore wants to be free for staging; a small file takes a block in each of two places.
+    let needed = 2 * amount.bytes + 4 * GIB + amount.files * 8192;
     let volume = statvfs(data).unwrap();
     let free = volume.f_bavail * volume.f_frsize;
     assert!(

@@ -107,7 +107,7 @@ impl Reading<'_> {
             taken,
         );
         let (object, message, (digest, files)) = match (downloaded, opened, noted, taken) {
-            (Ok(object), Ok(message), Ok(noted), Ok(())) => (object, message, noted),
+            (Ok(object), Ok((message, _)), Ok(noted), Ok(())) => (object, message, noted),
             (downloaded, opened, noted, taken) => {
                 let errors = [downloaded.err(), opened.err(), noted.err(), taken.err()];
                 return Err(cause(errors).of(&volume.key));
@@ -227,21 +227,22 @@ fn transform((from, to): &(&str, &str)) -> String {
     format!("--transform=s,^/*{from},{to},")
 }
 
-/// Opens a volume as it passes; the plaintext ends well only after the message did.
-fn open(
+/// Opens a message as it passes, which may have so many bytes; the plaintext ends well only after the message did. Tells
+/// which passphrase fitted.
+pub(in crate::backup) fn open(
     source: PipeReader,
     mut out: PipeWriter,
     passphrases: &[Arc<Passphrase>],
     most: u64,
-) -> Result<Authenticated, RestoreError> {
-    let (opened, _) = unlock(source, passphrases)?;
+) -> Result<(Authenticated, usize), RestoreError> {
+    let (opened, passphrase) = unlock(source, passphrases)?;
     let mut opened = opened.at_most(most);
     // An error of opening is repeated by `authenticate`, under its own name.
     let mut read = |free: &mut [u8]| Ok(opened.read(free).unwrap_or(0));
     while out.fill(&mut read).map_err(RestoreError::Stream)? > 0 {}
     let message = opened.authenticate().map_err(RestoreError::Open)?;
     out.finish().map_err(RestoreError::Stream)?;
-    Ok(message)
+    Ok((message, passphrase))
 }
 
 /// Reads the archive as it passes, judges every member, and adds it to the digest; gives the number of files too.
