@@ -51,16 +51,6 @@ impl Scene {
         results["backup-id"].as_str().unwrap().to_owned()
     }
 
-    /// How many small objects a backup writes, the commit last; it is made and deleted for that.
-    fn puts(&self) -> usize {
-        let before = self.store().calls(Operation::PutObject);
-        let id = self.create();
-        let after = self.store().calls(Operation::PutObject);
-        let delete = ["delete-backup", &format!("backup-id={id}")];
-        let _ = self.world.act(UNIT, &delete).unwrap().success().unwrap();
-        after - before
-    }
-
     /// Each backup that is listed, and how it stands.
     fn listed(&self) -> Vec<(String, String)> {
         let listed = self.world.act(UNIT, &["list-backups"]).unwrap();
@@ -81,12 +71,13 @@ impl Scene {
         assert!(state.starts_with("in progress (synapse/0 "), "{listed:?}");
     }
 
-    /// Starts an action, and kills it when the store has seen the call at which it now stands still.
-    fn kill_at(&self, words: &[&str], operation: Operation, calls: usize) {
-        let before = self.store().calls(operation);
+    /// Starts an action, and kills it when it has come to the call at which it is to stand still.
+    fn kill_at(&self, words: &[&str], still: Fault) {
+        let before = self.store().struck();
+        let what = format!("{words:?} to come to {still:?}");
+        self.store().order(still.always());
         let task = self.world.begin(UNIT, words).unwrap();
-        let there = || Ok(self.store().calls(operation) >= before + calls);
-        let what = format!("{words:?} to stand still at {operation:?}");
+        let there = || Ok(self.store().struck() > before);
         self.world.wait_until(&what, there).unwrap();
         let killed = self.world.cancel(task).unwrap();
         assert_eq!(killed.status, "aborted", "{killed:?}");
@@ -131,22 +122,16 @@ fn names(directory: &Path) -> Vec<String> {
 #[test]
 fn killed_create_is_no_backup_and_the_next_one_works() {
     let scene = Scene::new();
-    let puts = scene.puts();
-    let stall = |operation| {
-        scene
-            .store()
-            .order(Fault::on(operation, Effect::Stall).always())
-    };
+    let create = ["create-backup"];
+    let stall = |operation| Fault::on(operation, Effect::Stall);
 
-    stall(Operation::UploadPart);
-    scene.kill_at(&["create-backup"], Operation::UploadPart, 1);
+    scene.kill_at(&create, stall(Operation::UploadPart));
     scene.untouched();
     scene.is_at_work();
 
-    // All is in the bucket but the commit, which is the last; that of the owner was made by the run before.
-    let commit = Fault::on(Operation::PutObject, Effect::Stall).after(puts - 2);
-    scene.store().order(commit.always());
-    scene.kill_at(&["create-backup"], Operation::PutObject, puts - 1);
+    // All is in the bucket but the commit, which is the last.
+    let commit = stall(Operation::PutObject).starting_at("/manifest.json");
+    scene.kill_at(&create, commit);
     scene.untouched();
     scene.is_at_work();
     let objects = scene.world.store().objects().unwrap();
@@ -198,12 +183,9 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
     scene.diary.write("after the backup").unwrap();
     let restore = ["restore-backup", &format!("backup-id={id}")];
 
-    // Manifest, inventory, what is known of the store, twice the lease, and of the volume one half.
-    let half = Effect::StallBody(MIB as u64);
-    scene
-        .store()
-        .order(Fault::on(Operation::GetObject, half).after(5).always());
-    scene.kill_at(&restore, Operation::GetObject, 6);
+    // Of the volume one half arrives.
+    let half = Fault::on(Operation::GetObject, Effect::StallBody(MIB as u64));
+    scene.kill_at(&restore, half.starting_at("/volume-0001.tar.gpg"));
     scene.untouched();
     scene.diary.check(&scene.homeserver).unwrap();
     assert_eq!(scene.private(), [""; 0], "what was not whole is gone");
@@ -224,7 +206,6 @@ fn killed_restore_leaves_the_old_data_and_the_next_one_works() {
 #[test]
 fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     let scene = Scene::new();
-    let puts = scene.puts();
     let kept = scene.create();
     let objects = scene.world.store().objects().unwrap();
     // A store that never answers well is given up after fifteen times as long.
@@ -278,9 +259,8 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     fail(
         &create,
         "503 at the manifest",
-        // The owner is there already.
         on(Operation::PutObject, unavailable())
-            .after(puts - 2)
+            .starting_at("/manifest.json")
             .always(),
     );
     fail(
@@ -295,7 +275,11 @@ fn store_that_fails_in_the_middle_is_the_cause_and_nothing_is_left() {
     );
 
     let restore = ["restore-backup", &format!("backup-id={kept}")];
-    let volume = |effect| on(Operation::GetObject, effect).after(5).always();
+    let volume = |effect| {
+        on(Operation::GetObject, effect)
+            .starting_at("/volume-0001.tar.gpg")
+            .always()
+    };
     fail(
         &restore,
         "403 at the volume",

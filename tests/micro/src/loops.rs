@@ -86,6 +86,8 @@ pub fn apart(data: &[u8], step: usize) -> Result<usize> {
             digest.update(&copy);
             filled.send(copy)?;
         }
+        // Nothing more comes: the other one ends.
+        drop(filled);
         Ok(usize::from(digest.finalize()[0]))
     })
 }

@@ -58,7 +58,7 @@ async fn spoil(
 ) -> Result<Answer, BoxError> {
     let Site { faults, shelf, .. } = site;
     let path = request.uri().path().to_owned();
-    match faults.strike(operation, request.headers()) {
+    match faults.strike(operation, &path, request.headers()) {
         None => obey(site, operation, request).await,
         Some(Effect::Answer {
             status,

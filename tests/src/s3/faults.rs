@@ -16,6 +16,8 @@ const HEADS: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Fault {
     operation: Operation,
+    /// The end of the key at which it begins; nothing once that has been seen, or when any key will do.
+    first: Option<&'static str>,
     skip: usize,
     times: usize,
     effect: Effect,
@@ -74,9 +76,19 @@ impl Fault {
     pub fn on(operation: Operation, effect: Effect) -> Self {
         Self {
             operation,
+            first: None,
             skip: 0,
             times: 1,
             effect,
+        }
+    }
+
+    /// Lets all calls pass until one is for a key that ends like this, which is the first that goes wrong.
+    #[must_use]
+    pub fn starting_at(self, key: &'static str) -> Self {
+        Self {
+            first: Some(key),
+            ..self
         }
     }
 
@@ -138,6 +150,8 @@ pub(super) struct Faults(Arc<Mutex<State>>);
 struct State {
     orders: Vec<Fault>,
     calls: BTreeMap<Operation, usize>,
+    /// Calls that went wrong by an order.
+    struck: usize,
     heads: BTreeMap<Operation, VecDeque<HeaderMap>>,
     /// The calls whose answers have not ended yet.
     open: BTreeMap<Operation, usize>,
@@ -177,6 +191,11 @@ impl Faults {
             .unwrap_or_default()
     }
 
+    /// How many calls went wrong because it was ordered.
+    pub(super) fn struck(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).struck
+    }
+
     /// The headers of the last calls of a kind, in order.
     pub(super) fn headers(&self, operation: Operation) -> Vec<HeaderMap> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,8 +220,14 @@ impl Faults {
     }
 
     /// Notes a call and tells what is to go wrong with it. Of several orders the first that is due counts.
-    pub(super) fn strike(&self, operation: Operation, headers: &HeaderMap) -> Option<Effect> {
+    pub(super) fn strike(
+        &self,
+        operation: Operation,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Effect> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
         *state.calls.entry(operation).or_default() += 1;
         let heads = state.heads.entry(operation).or_default();
         heads.push_back(headers.clone());
@@ -214,12 +239,17 @@ impl Faults {
             .iter_mut()
             .filter(|order| order.operation == operation)
         {
+            if order.first.is_some_and(|key| !path.ends_with(key)) {
+                continue;
+            }
+            order.first = None;
             if order.skip > 0 {
                 order.skip -= 1;
             } else if order.times > 0 {
                 order.times = order
                     .times
                     .saturating_sub(usize::from(order.times != usize::MAX));
+                state.struck += 1;
                 return Some(order.effect.clone());
             }
         }

@@ -215,6 +215,12 @@ impl Server {
         self.quirks.become_of(quirks);
     }
 
+    /// How many calls went wrong because it was ordered.
+    #[must_use]
+    pub fn struck(&self) -> usize {
+        self.faults.struck()
+    }
+
     /// How many calls of a kind it has seen, spoiled ones included.
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
