@@ -30,6 +30,7 @@ mod previous;
 mod progress;
 mod proof;
 mod restore;
+mod retention;
 mod rotate;
 mod scope;
 mod stage;
@@ -65,6 +66,10 @@ pub use previous::{Kept, TreeId, TreeIdError};
 pub use progress::{Monitor, Phase, Progress};
 pub use proof::{Level, Proof, Proven, Verdict};
 pub use restore::{Restoration, RestoreError, confirm, recover, restore, rollback};
+pub use retention::{
+    Bound, Candidate, Fate, Halt, Interval, IntervalError, Keep, Plan, Planned, Policy,
+    PolicyError, Rules, Unit, Weekday,
+};
 pub use rotate::{RotateError, Rotated, Rotation, rotate};
 pub use scope::Scope;
 pub use store_facts::{ChecksumFact, StoreFacts};

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 const PREFIX: &str = "backup-";
@@ -40,6 +41,15 @@ impl BackupId {
         Err(BackupIdError {
             text: text.chars().take(80).collect(),
         })
+    }
+
+    /// When the backup began; nothing when its digits are no time.
+    pub fn time(&self) -> Option<Timestamp> {
+        let (date, fraction) = self.0.strip_prefix(PREFIX)?.split_at_checked(14)?;
+        let time = DateTime::strptime("%Y%m%d%H%M%S", date).ok()?;
+        let micros: i64 = fraction.parse().ok()?;
+        let time = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        time.checked_add(SignedDuration::from_micros(micros)).ok()
     }
 
     /// The id as text.
@@ -82,6 +92,10 @@ mod tests {
             BackupId::parse(BackupId::at(now).as_str()).unwrap(),
             BackupId::at(now)
         );
+        assert_eq!(BackupId::at(now).time(), Some(now));
+        for no_time in ["backup-20261321120405000678", "backup-00000000000000000000"] {
+            assert_eq!(BackupId::parse(no_time).unwrap().time(), None);
+        }
     }
 
     #[test]
