@@ -43,7 +43,9 @@ pub mod untrusted;
 mod verify;
 mod walk;
 
-pub use catalogue::{Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Standing};
+pub use catalogue::{
+    Catalogue, CatalogueError, Deleted, Examined, FailedRun, Listed, Protection, Standing,
+};
 pub use contents::{Page, Pattern, Question, contents};
 pub use create::{
     CreateError, Created, Creation, Findings, Group, MORE, Origin, Source, SourceRoot, Watcher,

@@ -19,6 +19,7 @@ mod owner;
 mod passphrases;
 mod process;
 mod report;
+mod retention;
 mod selection;
 mod standing;
 mod store;

@@ -7,6 +7,7 @@
 //! <backup-id>/manifest.json          its presence is the commit
 //! <backup-id>/failed.json            instead of it: why there is none
 //! <backup-id>/proof.json             what verifications found out
+//! <backup-id>/protected.json         it is not to be deleted, and who said so
 //! <backup-id>                        an object of that very name: a backup of the Python charm
 //! lease.json                         who works on the backups right now
 //! store.json                         what was learnt of the store
@@ -19,6 +20,7 @@
 mod examine;
 mod failed;
 mod listing;
+mod protection;
 mod sight;
 mod standing;
 
@@ -32,6 +34,7 @@ use crate::s3::{Bucket, Memory, S3Error};
 pub use examine::Examined;
 pub use failed::FailedRun;
 pub use listing::Listed;
+pub use protection::Protection;
 #[cfg(any(test, fuzzing))]
 pub(in crate::backup) use sight::is_ours;
 pub(super) use sight::{Part, parse, volume_number};
@@ -43,6 +46,8 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const INVENTORY: &str = "inventory.json.gpg";
 /// Name of what verifications found out.
 pub(super) const PROOF: &str = "proof.json";
+/// Name of what says that a backup is not to be deleted.
+pub(super) const PROTECTED: &str = "protected.json";
 /// Name of what a failed run has to say.
 pub(super) const FAILED: &str = "failed.json";
 /// Name of what a run logged.
@@ -101,6 +106,14 @@ pub enum CatalogueError {
         /// What is wrong with it.
         #[source]
         source: FormatError,
+    },
+    /// Somebody protects the backup.
+    #[error("{id} is protected {protection}")]
+    Protected {
+        /// The backup.
+        id: BackupId,
+        /// Who does, and why.
+        protection: Protection,
     },
     /// What was proven of the backup cannot be put down.
     #[error("failed to note what was proven of {id}")]
@@ -181,7 +194,13 @@ impl Catalogue {
     }
 
     /// Deletes a backup: its manifest first, so that it stops being one before anything of it is gone.
+    ///
+    /// One that is protected is not deleted.
     pub async fn delete(&self, id: &BackupId) -> Result<Deleted, CatalogueError> {
+        if let Some(protection) = self.protection(id).await? {
+            let id = id.clone();
+            return Err(CatalogueError::Protected { id, protection });
+        }
         let mut keys = self.keys(id).await?;
         // A listing may be older than the backup, whose manifest names what belongs to it.
         if !keys.contains(&Self::key(id, MANIFEST))

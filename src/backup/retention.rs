@@ -12,6 +12,7 @@
 mod interval;
 mod plan;
 mod policy;
+mod words;
 
 pub use interval::{Interval, IntervalError};
 pub use plan::{Bound, Candidate, Fate, Halt, Keep, Plan, Planned, Rules};

@@ -6,6 +6,8 @@ mod force;
 mod legacy;
 mod listing;
 mod preflight;
+mod protect;
+mod prune;
 mod ready;
 mod register;
 mod restore;
@@ -68,6 +70,9 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
         "delete-backup" => listing::delete(charm, &parameters).await,
+        "protect-backup" => protect::protect(charm, &parameters).await,
+        "unprotect-backup" => protect::unprotect(charm, &parameters).await,
+        "prune-backups" => prune::prune(charm, &parameters).await,
         "register-user" => {
             register::register(charm, parameters.text("username"), parameters.flag("admin")).await
         }

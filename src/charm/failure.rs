@@ -216,6 +216,10 @@ pub(crate) fn sort(error: &(dyn Error + 'static)) -> Failure {
         let hint = "list-backups shows which exist";
         return Failure::new(Kind::Operator, "backup-not-found", cause, hint);
     }
+    if let Some(CatalogueError::Protected { .. }) = within(error) {
+        let hint = "when it may go, run unprotect-backup first";
+        return Failure::new(Kind::Operator, "backup-protected", cause, hint);
+    }
     if let Some(error) = pebble(error) {
         if error.is_connection() {
             let hint = "wait until the unit is active, then try again";

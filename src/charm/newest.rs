@@ -24,7 +24,12 @@ const NEW: &str = "newest.json.new";
 /// It is one line.
 const LIMIT: u64 = 4096;
 /// The actions after which another backup may be the newest, or open with another passphrase.
-const ACTIONS: [&str; 3] = ["create-backup", "delete-backup", "rotate-passphrase"];
+const ACTIONS: [&str; 4] = [
+    "create-backup",
+    "delete-backup",
+    "prune-backups",
+    "rotate-passphrase",
+];
 
 /// A newest backup about which something is to be said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::observe::Observation;
 use super::passphrases::Passphrases;
 use super::swaps::keep_hours;
 use super::volume::Volume;
-use super::{Charm, newest, owner, store};
+use super::{Charm, newest, owner, retention, store};
 use crate::backup::{Kept, Operation};
 use crate::juju::{Options, Status, UnitName};
 
@@ -143,6 +143,9 @@ pub(super) fn status(
         Ok(hours) => hours,
         Err(problem) => return Status::blocked(problem),
     };
+    if let Err(problem) = retention::policy(options) {
+        return Status::blocked(problem);
+    }
     let kept = standing.kept.as_ref();
     let mut told: Vec<String> = kept
         .map(|kept| way_back(unit, kept, hours, standing.crowded))

@@ -33,6 +33,7 @@ mod postgres;
 mod refusals;
 mod relation;
 mod restore;
+mod retention;
 mod s3;
 mod schema;
 mod secrets;

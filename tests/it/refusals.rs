@@ -131,7 +131,7 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
         "backup-20260101000000000001",
         "",
         "../x",
-        "latest",
+        "Latest",
         "backup-2026/../../x",
     ] {
         scene.head(&format!("backup-id={other}"));
@@ -312,9 +312,9 @@ fn bad_input_is_refused_in_time_with_value_and_remedy_and_nothing_happens() {
     backup-id=../x
       restore-backup    backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id ../x does not exist: "../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
-    backup-id=latest
-      restore-backup    backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
-      delete-backup     backup-id latest does not exist: "latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
+    backup-id=Latest
+      restore-backup    backup-id Latest does not exist: "Latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
+      delete-backup     backup-id Latest does not exist: "Latest" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]
     backup-id=backup-2026/../../x
       restore-backup    backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. Nothing was changed, and Synapse was not stopped. [backup-not-found]
       delete-backup     backup-id backup-2026/../../x does not exist: "backup-2026/../../x" is not a backup id: backup- and 20 digits, as list-backups shows them. list-backups shows which exist. [backup-not-found]

@@ -17,7 +17,7 @@ use super::sight::{Sight, Sights};
 use super::standing::{Reading, told};
 use super::{BackupId, Catalogue, CatalogueError, Manifest, Standing};
 use crate::archive::Sha256Hex;
-use crate::backup::{AtWork, Proof, Proven};
+use crate::backup::{AtWork, Candidate, Proof, Proven};
 
 /// Backups of which documents are read at once. On a way of 60 ms twelve hundred take 1.2 s.
 const READERS: usize = 64;
@@ -37,6 +37,8 @@ pub struct Listed {
     pub size: u64,
     /// What verifications have found out.
     pub proven: Option<Proven>,
+    /// Whether it is not to be deleted.
+    pub protected: bool,
 }
 
 /// A backup, and all that was read to judge it.
@@ -51,6 +53,39 @@ pub(super) struct Judged {
 impl Catalogue {
     /// Lists all backups, oldest first: finished ones, those in progress, and what is left of the others.
     pub async fn list(&self, now: Timestamp) -> Result<Vec<Listed>, CatalogueError> {
+        self.each(now, |judged| judged.listed).await
+    }
+
+    /// All backups as retention sees them, oldest first.
+    pub async fn candidates(&self, now: Timestamp) -> Result<Vec<Candidate>, CatalogueError> {
+        let candidate = |judged: Judged| {
+            let manifest = judged.reading.manifest.and_then(Result::ok);
+            let Listed {
+                id,
+                standing,
+                size,
+                proven,
+                protected,
+                ..
+            } = judged.listed;
+            Candidate {
+                id,
+                standing,
+                server_name: manifest.map(|manifest| manifest.server_name),
+                size,
+                proven,
+                protected,
+            }
+        };
+        self.each(now, candidate).await
+    }
+
+    /// Judges all backups, oldest first, and keeps of each what `kept` takes.
+    async fn each<T>(
+        &self,
+        now: Timestamp,
+        kept: impl Fn(Judged) -> T,
+    ) -> Result<Vec<T>, CatalogueError> {
         let mut sights = self.sights().await?;
         if sights.cut {
             warn!(backups = sights.backups.len(), "only the newest are listed");
@@ -60,7 +95,7 @@ impl Catalogue {
         if let Some(id) = at_work.as_ref().and_then(|work| work.backup.clone()) {
             sights.backups.entry(id).or_default();
         }
-        let (sights, at_work) = (&sights, at_work.as_ref());
+        let (sights, at_work, kept) = (&sights, at_work.as_ref(), &kept);
         let room = &Semaphore::new(READING as usize);
         stream::iter(&sights.backups)
             .map(async |(id, sight)| {
@@ -68,7 +103,7 @@ impl Catalogue {
                 // Nobody closes it.
                 let _room = room.acquire_many(takes.min(READING)).await;
                 let judged = self.judged(id, sight, sights, at_work).await?;
-                Ok(judged.map(|judged| judged.listed))
+                Ok(judged.map(kept))
             })
             .buffered(READERS)
             .try_filter_map(async |listed| Ok(listed))
@@ -80,12 +115,23 @@ impl Catalogue {
     ///
     /// Only the newest are read: one, unless it was not finished.
     pub async fn last_finished(&self, now: Timestamp) -> Result<Option<Manifest>, CatalogueError> {
+        let newest = self.newest_finished(now).await?;
+        Ok(newest.and_then(|judged| judged.reading.manifest.and_then(Result::ok)))
+    }
+
+    /// The newest backup that was finished, by whichever charm.
+    pub async fn latest(&self, now: Timestamp) -> Result<Option<BackupId>, CatalogueError> {
+        let newest = self.newest_finished(now).await?;
+        Ok(newest.map(|judged| judged.listed.id))
+    }
+
+    async fn newest_finished(&self, now: Timestamp) -> Result<Option<Judged>, CatalogueError> {
         let sights = self.sights().await?;
         let at_work = self.who(now).await;
         for (id, sight) in sights.backups.iter().rev() {
             let judged = self.judged(id, sight, &sights, at_work.as_ref()).await?;
             if let Some(judged) = judged.filter(|judged| judged.listed.standing.is_finished()) {
-                return Ok(judged.reading.manifest.and_then(Result::ok));
+                return Ok(Some(judged));
             }
         }
         Ok(None)
@@ -130,6 +176,7 @@ impl Catalogue {
                         last: again.last,
                         size: again.size,
                         proven: None,
+                        protected: again.protected,
                     },
                     sight: again.clone(),
                     reading: unread,
@@ -179,6 +226,7 @@ impl Catalogue {
             last,
             size,
             proven: Proven::of(&proofs),
+            protected: sight.protected,
         };
         Ok(Some(Judged {
             listed,

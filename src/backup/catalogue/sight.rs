@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    BackupId, Catalogue, CatalogueError, FAILED, INVENTORY, MANIFEST, PROOF, RUN_LOG, store,
-    volume_name,
+    BackupId, Catalogue, CatalogueError, FAILED, INVENTORY, MANIFEST, PROOF, PROTECTED, RUN_LOG,
+    store, volume_name,
 };
 use crate::s3::{Object, S3Error};
 
@@ -24,6 +24,7 @@ pub(super) struct Sight {
     pub(super) inventory: bool,
     pub(super) proof: bool,
     pub(super) failed: bool,
+    pub(super) protected: bool,
     pub(super) log: bool,
     /// Sizes of the volumes, by number.
     pub(super) volumes: BTreeMap<u32, u64>,
@@ -117,6 +118,7 @@ impl Sight {
             INVENTORY => self.inventory = true,
             PROOF => self.proof = true,
             FAILED => self.failed = true,
+            PROTECTED => self.protected = true,
             RUN_LOG => self.log = true,
             name => {
                 if let Some(number) = volume_number(name) {

@@ -134,6 +134,20 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// By how many percent a later backup of these parts holds less, when that is more than `limit`.
+    ///
+    /// Only what was made of the same parts of a server can be compared.
+    pub fn shrank(&self, places: &Scope, content: u64, limit: u64) -> Option<u64> {
+        if self.places != *places || self.content == 0 {
+            return None;
+        }
+        let lost = self.content.saturating_sub(content);
+        let percent = u128::from(lost) * 100 / u128::from(self.content);
+        u64::try_from(percent)
+            .ok()
+            .filter(|percent| *percent > limit)
+    }
+
     /// Writes the manifest down.
     pub fn write(&self) -> Result<Vec<u8>, FormatError> {
         let mut bytes =

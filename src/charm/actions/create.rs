@@ -252,7 +252,7 @@ async fn create_with(
         let content = read.load(Ordering::Relaxed);
         let limit = selection.shrink_warning;
         let shrank = before.as_ref().and_then(|before| {
-            let percent = audit::shrank(before, &selection.places(), content, limit)?;
+            let percent = before.shrank(&selection.places(), content, limit)?;
             newest::shrank(here, id, percent);
             Some((percent, &before.id))
         });

@@ -15,6 +15,8 @@ use crate::charm::{Charm, bucket_relation, now, owner, store, sweep};
 /// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
 pub(super) const RESULT_LIMIT: usize = 120 * 1024;
 
+/// The word for the newest backup that was finished.
+const LATEST: &str = "latest";
 /// The most characters that are shown of a state.
 const STATE: usize = 160;
 /// The width that the column of the states has at most.
@@ -32,6 +34,14 @@ struct Row {
     /// When it was proven, and how; or when it was found broken.
     #[serde(skip_serializing_if = "String::is_empty")]
     last_proven: String,
+    /// Whether it is not to be deleted.
+    #[serde(skip_serializing_if = "is_false")]
+    protected: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
@@ -60,14 +70,14 @@ pub(super) async fn list(charm: &Charm) -> Result<Results, Failure> {
 
 pub(super) async fn delete(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     const LEAD: &str = "Error deleting backup.";
+    const WRONG: &str = "Wrong S3 configuration on delete backup action. Check S3 integration.";
     leading(charm, charm.leader(LEAD).await?, "delete-backup")?;
-    let id = parse_id(parameters.text("backup-id"))?;
+    let id = chosen(charm, parameters, (LEAD, WRONG)).await?;
     let claim = force::claim(parameters.text("force"), Claim::Check, LEAD)?;
     let relation = bucket_relation::backup_relation(charm)
         .await
         .map_err(led(LEAD))?;
-    let wrong = "Wrong S3 configuration on delete backup action. Check S3 integration.";
-    let catalogue = reach(charm, &relation, wrong).await?;
+    let catalogue = reach(charm, &relation, WRONG).await?;
     let work = async {
         let deleted = catalogue.delete(&id).await;
         let deleted =
@@ -83,6 +93,7 @@ pub(super) async fn delete(charm: &Charm, parameters: &Parameters) -> Result<Res
     let (deleted, swept) = owning(charm, &catalogue, task, claim, work).await?;
     let mut results = Results::from([
         ("result".to_owned(), "correct".to_owned()),
+        ("backup-id".to_owned(), id.to_string()),
         ("objects".to_owned(), deleted.objects.to_string()),
     ]);
     if let Some(swept) = swept {
@@ -108,8 +119,30 @@ pub(super) async fn reach(
     Ok(catalogue)
 }
 
+/// The backup that `backup-id` names: exactly, or as `latest`, the newest that was finished.
+pub(super) async fn chosen(
+    charm: &Charm,
+    parameters: &Parameters,
+    (lead, wrong): (&'static str, &'static str),
+) -> Result<BackupId, Failure> {
+    let text = parameters.text("backup-id");
+    if text != LATEST {
+        return parse_id(text);
+    }
+    let relation = bucket_relation::backup_relation(charm)
+        .await
+        .map_err(led(lead))?;
+    let catalogue = reach(charm, &relation, wrong).await?;
+    let latest = catalogue.latest(now()).await.map_err(led(lead))?;
+    latest.ok_or_else(|| {
+        let cause = "backup-id latest does not exist: there is no finished backup";
+        let hint = "list-backups shows what there is";
+        Failure::new(Kind::Operator, "backup-not-found", cause, hint)
+    })
+}
+
 /// Reads the parameter `backup-id`; what cannot be the name of a backup does not exist, in the Python charm's words.
-pub(super) fn parse_id(text: &str) -> Result<BackupId, Failure> {
+fn parse_id(text: &str) -> Result<BackupId, Failure> {
     if text.is_empty() {
         let hint = "list-backups shows which exist";
         return Err(Failure::new(
@@ -146,6 +179,7 @@ fn row(listed: &Listed, model: &str, now: Timestamp) -> Row {
         size: listed.size,
         state: state.chars().take(STATE).collect(),
         last_proven: listed.proven.map(proven).unwrap_or_default(),
+        protected: listed.protected,
     }
 }
 
@@ -184,6 +218,9 @@ fn results(rows: &[Row]) -> Result<Results, Failure> {
         if !row.last_proven.is_empty() {
             results.insert(key("last-proven"), row.last_proven.clone());
         }
+        if row.protected {
+            results.insert(key("protected"), "true".to_owned());
+        }
     }
     Ok(results)
 }
@@ -192,15 +229,29 @@ fn table(rows: &[Row]) -> String {
     // One long state does not push the last column away from all rows.
     let widths = rows.iter().map(|row| row.state.chars().count().min(WIDE));
     let wide = widths.max().unwrap_or_default().max("state".len());
-    let line = |[id, last, size, state, proven]: [&str; 5]| {
-        let line = format!("{id:<27} | {last:<25} | {size:>15} | {state:<wide$} | {proven}");
+    // Most buckets have none that is protected, and need no column for it.
+    let some = rows.iter().any(|row| row.protected);
+    let line = |[id, last, size, state, proven, protected]: [&str; 6]| {
+        let mut line = format!("{id:<27} | {last:<25} | {size:>15} | {state:<wide$} | ");
+        line += &match some {
+            true => format!("{proven:<36} | {protected}"),
+            false => proven.to_owned(),
+        };
         line.trim_end_matches([' ', '|']).to_owned()
     };
-    let head = line(["backup-id", "last-modified", "size", "state", "last proven"]);
+    let head = line([
+        "backup-id",
+        "last-modified",
+        "size",
+        "state",
+        "last proven",
+        "protected",
+    ]);
     let rule = "-".repeat(head.len());
     let rows = rows.iter().map(|row| {
         let (id, last, size) = (&row.backup_id, &row.last_modified, row.size.to_string());
-        line([id, last, &size, &row.state, &row.last_proven])
+        let protected = if row.protected { "yes" } else { "" };
+        line([id, last, &size, &row.state, &row.last_proven, protected])
     });
     let lines: Vec<String> = [head.clone(), rule].into_iter().chain(rows).collect();
     lines.join("\n")
@@ -219,6 +270,7 @@ mod tests {
             size: 1_234_567 + number as u64,
             state: "finished".to_owned(),
             last_proven: String::new(),
+            protected: false,
         };
         (0..count).map(row).collect()
     }
@@ -240,6 +292,14 @@ mod tests {
         backup-20261121120405000002 | 2026-11-21 12:04:09+00:00 |         1234569 | finished with warnings | broken 2026-11-22 03:00:00+00:00
         backup-20261121120405000003 | 2026-11-21 12:04:09+00:00 |         1234570 | failed: the copy of the database needs 17 bytes on the data volume
         backup-20261121120405000004 | 2026-11-21 12:04:09+00:00 |         1234571 | in progress (synapse/0 since 12:04:05 UTC, 43 %)
+        ");
+        rows[1].protected = true;
+        rows.truncate(2);
+        insta::assert_snapshot!(table(&rows), @r"
+        backup-id                   | last-modified             |            size | state    | last proven                          | protected
+        ---------------------------------------------------------------------------------------------------------------------------------------
+        backup-20261121120405000000 | 2026-11-21 12:04:09+00:00 |         1234567 | finished
+        backup-20261121120405000001 | 2026-11-21 12:04:09+00:00 |         1234568 | finished | 2026-11-22 03:00:00+00:00 (full)     | yes
         ");
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::legacy;
-use super::listing::{absent, parse_id};
+use super::listing::{absent, chosen};
 use super::preflight::{Asked, Cleared, Hindered, check, volumes};
-use super::ready::RESTORE;
+use super::ready::{RESTORE, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{self, Kept, Made, Monitor, Operation, Restoration, Scope};
 use crate::charm::failure::{Failure, Kind};
@@ -37,8 +37,8 @@ pub(super) async fn restore(charm: &Charm, parameters: &Parameters) -> Result<Re
 
 async fn restore_with(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     leading(charm, charm.leader(RESTORE).await?, "restore-backup")?;
-    let id = parse_id(parameters.text("backup-id"))?;
     let started = now();
+    let id = chosen(charm, parameters, Task::Restore.leads()).await?;
     let asked = Asked {
         components: parameters.text("components"),
         media_id: parameters.text("media-id"),

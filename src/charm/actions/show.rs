@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::listing::{RESULT_LIMIT, absent, parse_id, reach};
+use super::listing::{RESULT_LIMIT, absent, chosen, reach};
 use super::{Parameters, Results, led};
 use crate::backup::{Catalogue, Examined, Sealed};
 use crate::charm::failure::{self, Failure, Kind};
@@ -40,7 +40,7 @@ enum Inside {
 }
 
 pub(super) async fn show(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
-    let id = parse_id(parameters.text("backup-id"))?;
+    let id = chosen(charm, parameters, (LEAD, STORE_LEAD)).await?;
     let options = charm.options().await.map_err(led(LEAD))?;
     let passphrases = Passphrases::resolve(charm, options).await.opening();
     let passphrases = passphrases.map_err(|flaw| flaw.failure.or_led_by(LEAD));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use super::legacy::{self, Opened};
-use super::listing::{absent, parse_id, reach};
+use super::listing::{absent, chosen, reach};
 use super::preflight::volumes;
 use super::{Parameters, Results, led, seconds};
 use crate::archive::Sha256Hex;
@@ -49,7 +49,7 @@ pub(super) async fn verify(charm: &Charm, parameters: &Parameters) -> Result<Res
 
 async fn verify_with(charm: &Charm, parameters: &Parameters) -> Result<Results, Failure> {
     let started = now();
-    let id = parse_id(parameters.text("backup-id"))?;
+    let id = chosen(charm, parameters, (LEAD, STORE_LEAD)).await?;
     let (level, word) = level(parameters.text("level"))?;
     let options = charm.options().await.map_err(led(LEAD))?;
     let passphrases = Passphrases::resolve(charm, options).await.opening();

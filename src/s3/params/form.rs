@@ -265,12 +265,11 @@ impl<'a> Form<'a> {
 
     pub(super) fn delete_older_than_days(&mut self) -> Option<u32> {
         let key = "delete-older-than-days";
-        let days = self.value(key)?.trim_end_matches(".0").parse().ok();
-        let why = match days {
-            Some(_) => "is not honoured yet: no backup is deleted for its age",
-            None => "is ignored: it is not a number of days",
-        };
-        self.ignore(key, why);
+        let days = self.value(key)?.trim_end_matches(".0").parse();
+        let days = days.ok().filter(|days| *days > 0);
+        if days.is_none() {
+            self.ignore(key, "is ignored: it is not a number of days");
+        }
         days
     }
 

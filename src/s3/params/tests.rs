@@ -91,7 +91,6 @@ fn every_key_does_something_or_is_named_as_ignored() {
     ]), @r"
     s3-uri-style host is not used, but path: endpoint is an address
     attribute host is ignored: no header that goes with objects
-    delete-older-than-days is not honoured yet: no backup is deleted for its age
     acl is ignored: it is not known
     ");
     let params = Params::parse(&databag(&[

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::copy::Copy;
-use crate::backup::{Catalogue, Manifest, Media, MediaFindings, Scope};
+use crate::backup::{Catalogue, Manifest, Media, MediaFindings};
 use crate::charm::{Charm, failure};
 use crate::synapse::data::{Audit, AuditError, MediaAudit};
 
@@ -42,20 +42,6 @@ pub(super) async fn last(
 ) -> Option<Manifest> {
     let manifest = catalogue.last_finished(now).await.ok().flatten()?;
     (manifest.server_name == server_name).then_some(manifest)
-}
-
-/// By how many percent a backup holds less than the one before, when that is more than `limit`.
-///
-/// Only what was made of the same parts of a server can be compared.
-pub(super) fn shrank(before: &Manifest, places: &Scope, content: u64, limit: u64) -> Option<u64> {
-    if before.places != *places || before.content == 0 {
-        return None;
-    }
-    let lost = before.content.saturating_sub(content);
-    let percent = u128::from(lost) * 100 / u128::from(before.content);
-    u64::try_from(percent)
-        .ok()
-        .filter(|percent| *percent > limit)
 }
 
 fn findings(audit: MediaAudit) -> (Media, MediaFindings) {

@@ -35,6 +35,9 @@ pub(super) fn results(known: &Known) -> Result<Results, Failure> {
         flat.say("failure.code", &run.code);
         flat.say("failure.reason", &run.reason);
     }
+    if listed.protected {
+        flat.say("protected", "true");
+    }
     if let Some(told) = listed.proven {
         flat.say("last-proven", proven(told));
     }
@@ -172,6 +175,7 @@ fn document(known: &Known, state: &str) -> Result<String, serde_json::Error> {
         ("objects".to_owned(), json!(examined.objects)),
         ("bytes".to_owned(), json!(examined.bytes)),
         ("last-proven".to_owned(), json!(listed.proven.map(proven))),
+        ("protected".to_owned(), json!(listed.protected)),
         ("proofs".to_owned(), json!(examined.proofs)),
     ]);
     if let Some(run) = &examined.failure {

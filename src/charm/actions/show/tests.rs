@@ -31,6 +31,7 @@ fn known(manifest: Option<serde_json::Value>, standing: Standing) -> Known {
         last: "2026-11-21T12:04:09Z".parse().ok(),
         size: 1234,
         proven,
+        protected: false,
     };
     Known {
         examined: Examined {

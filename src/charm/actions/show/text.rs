@@ -61,6 +61,9 @@ pub(super) fn text(known: &Known) -> String {
     {
         sheet.say("phase", phase);
     }
+    if listed.protected {
+        sheet.say("protected", "yes");
+    }
     let told = listed.proven.map_or_else(|| "never".to_owned(), proven);
     sheet.say("last proven", told);
     let proofs: Vec<String> = examined.proofs.iter().flat_map(proof).collect();

@@ -1,5 +1,5 @@
 //! `hot LOOP BYTES` runs one hot loop over so many bytes, for whoever counts instructions from outside.
-//! `hot LOOP seconds` runs it until it has used two seconds, and prints bytes and CPU seconds as JSON.
+//! `hot LOOP seconds` runs it for a second or two, and prints bytes and CPU seconds as JSON.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use synapse_operator_micro::loops;
 
 /// Bytes of one turn when seconds are wanted.
-const TURN: usize = 64 << 20;
+const TURN: usize = 256 << 20;
 
 /// CPU seconds after which the turns end.
-const ENOUGH: f64 = 2.0;
+const ENOUGH: f64 = 1.5;
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
