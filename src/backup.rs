@@ -15,6 +15,7 @@ mod extent;
 mod format;
 mod id;
 mod journal;
+mod label;
 mod lease;
 mod legacy;
 #[cfg(feature = "micro")]
@@ -57,6 +58,7 @@ pub use format::{
 };
 pub use id::{BackupId, BackupIdError};
 pub use journal::{JournalError, Operation};
+pub use label::{Label, LabelError, tags};
 pub use lease::{AtWork, Holder, Lease, LeaseError, Task, Terms};
 pub use legacy::{Heritage, Surveyed, Use, restore_checked, survey};
 pub use moves::MoveError;

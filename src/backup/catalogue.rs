@@ -39,6 +39,7 @@ pub use protection::Protection;
 pub(in crate::backup) use sight::is_ours;
 pub(super) use sight::{Part, parse, volume_number};
 pub use standing::Standing;
+pub(super) use standing::printable;
 
 /// Name of the commit marker below a backup's prefix.
 pub(super) const MANIFEST: &str = "manifest.json";

@@ -18,7 +18,7 @@ use super::catalogue::{INVENTORY, MANIFEST};
 use super::format::{
     Closing, Database, InventoryHeader, Media, MediaFindings, Snapshot, Tally, VERSION,
 };
-use super::{BackupId, Catalogue, FormatError, Manifest, Monitor, Phase, Scope, State};
+use super::{BackupId, Catalogue, FormatError, Label, Manifest, Monitor, Phase, Scope, State};
 use crate::archive::{Member, Sha256Hex};
 use crate::openpgp::{Passphrase, SealError};
 use crate::s3::{Bucket, S3Error};
@@ -81,6 +81,8 @@ pub struct Origin {
     pub model: Option<String>,
     /// The unit.
     pub unit: Option<String>,
+    /// What the operator says of it.
+    pub said: Label,
     /// The database among the members, or that they go with.
     pub database: Option<Database>,
     /// How the copy of the database was made.
@@ -319,6 +321,7 @@ fn manifest(
         synapse_version: origin.synapse_version,
         model: origin.model,
         unit: origin.unit,
+        said: origin.said,
         database: origin.database,
         places: origin.places,
         components,

@@ -1,7 +1,9 @@
 //! Actions: parameters to use case, outcome to results.
 
+mod backup_id;
 mod checkup;
 mod create;
+mod delete;
 mod force;
 mod legacy;
 mod listing;
@@ -22,9 +24,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
 
+use super::bucket_relation::BackupRelation;
 use super::failure::{self, Failure, Kind};
 use super::{Charm, store};
+use crate::backup::Catalogue;
 use crate::juju::ToolError;
+
+/// One result is one argument of a hook tool, which Linux bounds at 128 KiB.
+const RESULT_LIMIT: usize = 120 * 1024;
 
 /// What an action answers: keys that Juju takes, and text.
 pub(super) type Results = BTreeMap<String, String>;
@@ -61,7 +68,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
     info!(action = name, "action started");
     let outcome = match name {
         "create-backup" => create::create(charm, &parameters).await,
-        "list-backups" => listing::list(charm).await,
+        "list-backups" => listing::list(charm, &parameters).await,
         "show-backup" => show::show(charm, &parameters).await,
         "verify-backup" => verify::verify(charm, &parameters).await,
         "restore-backup" => restore::restore(charm, &parameters).await,
@@ -69,7 +76,7 @@ pub(super) async fn run(charm: &Charm, name: &str) -> Result<(), ToolError> {
         "check-backup-storage" => checkup::check(charm, &parameters).await,
         "confirm-restore" => restore::confirm(charm).await,
         "rollback-restore" => restore::rollback(charm).await,
-        "delete-backup" => listing::delete(charm, &parameters).await,
+        "delete-backup" => delete::delete(charm, &parameters).await,
         "protect-backup" => protect::protect(charm, &parameters).await,
         "unprotect-backup" => protect::unprotect(charm, &parameters).await,
         "prune-backups" => prune::prune(charm, &parameters).await,
@@ -114,6 +121,19 @@ fn leading(charm: &Charm, leader: bool, action: &'static str) -> Result<(), Fail
         "this unit is not the leader",
         hint,
     ))
+}
+
+/// The catalogue, once the store has answered: what follows waits longer for each of its calls.
+async fn reach(
+    charm: &Charm,
+    relation: &BackupRelation,
+    lead: &'static str,
+) -> Result<Catalogue, Failure> {
+    let catalogue = store::catalogue(charm, relation).await;
+    let catalogue = catalogue.map_err(|failure| failure.led_by(lead))?;
+    let probed = store::probe(charm, &catalogue).await;
+    probed.map_err(|failure| failure.led_by(lead))?;
+    Ok(catalogue)
 }
 
 /// Puts the Python charm's leading phrase before whatever went wrong.

@@ -173,6 +173,64 @@ fn what_no_rule_keeps_is_pruned_and_what_is_protected_stays() {
 }
 
 #[test]
+fn backup_is_found_by_what_was_said_of_it_and_goes_when_its_time_is_over() {
+    let scene = Scene::new();
+    let said = [
+        "create-backup",
+        "label=before the move",
+        "tags=manual prod:eu",
+        "expires-after=1s",
+    ];
+    let first = scene.act(&said)["backup-id"].as_str().unwrap().to_owned();
+    let second = scene.create();
+    let found = |words: &[&str]| {
+        let answer = scene.act(&[&["list-backups"], words].concat());
+        let rows: Value = serde_json::from_str(answer["backups-json"].as_str().unwrap()).unwrap();
+        let ids = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["backup-id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<String>>()
+    };
+    assert_eq!(found(&["tags=prod:eu,manual"]), [first.as_str()]);
+    assert_eq!(found(&["filter=THE MOVE"]), [first.as_str()]);
+    assert_eq!(found(&["order=newest"]), [second.as_str(), first.as_str()]);
+    assert_eq!(found(&["state=failed"]), [""; 0]);
+    let shown = scene.act(&["show-backup", &format!("backup-id={first}")]);
+    assert_eq!(
+        (&shown["label"], &shown["tags"]),
+        (&"before the move".into(), &"manual prod:eu".into())
+    );
+    let table = scene.act(&["list-backups", "format=table"]);
+    assert!(
+        table["formatted"]
+            .as_str()
+            .unwrap()
+            .contains("manual prod:eu")
+            && table["backups-json"].is_null(),
+        "{table}"
+    );
+
+    for (words, code) in [
+        (["create-backup", "tags=a/b"], "parameter-invalid"),
+        (["create-backup", "expires-after=soon"], "interval-invalid"),
+        (["list-backups", "since=yesterday"], "parameter-invalid"),
+    ] {
+        assert_eq!(
+            scene.refused(&words).result("error-code"),
+            code,
+            "{words:?}"
+        );
+    }
+    let answer = scene.act(&["prune-backups"]);
+    let (_, why) = &Scene::plan(&answer)[0];
+    assert!(why.starts_with("delete: was to be kept until "), "{why}");
+    assert_eq!(found(&[]), [second.as_str()]);
+    scene.world.finish().unwrap();
+}
+
+#[test]
 fn pruning_that_is_refused_or_killed_leaves_no_half_of_a_backup_listed() {
     let scene = Scene::new();
     let ids: Vec<String> = (0..3).map(|_| scene.create()).collect();

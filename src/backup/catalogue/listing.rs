@@ -17,7 +17,7 @@ use super::sight::{Sight, Sights};
 use super::standing::{Reading, told};
 use super::{BackupId, Catalogue, CatalogueError, Manifest, Standing};
 use crate::archive::Sha256Hex;
-use crate::backup::{AtWork, Candidate, Proof, Proven};
+use crate::backup::{AtWork, Candidate, Label, Proof, Proven};
 
 /// Backups of which documents are read at once. On a way of 60 ms twelve hundred take 1.2 s.
 const READERS: usize = 64;
@@ -39,6 +39,8 @@ pub struct Listed {
     pub proven: Option<Proven>,
     /// Whether it is not to be deleted.
     pub protected: bool,
+    /// What an operator said of it.
+    pub said: Label,
 }
 
 /// A backup, and all that was read to judge it.
@@ -66,6 +68,7 @@ impl Catalogue {
                 size,
                 proven,
                 protected,
+                said,
                 ..
             } = judged.listed;
             Candidate {
@@ -75,6 +78,7 @@ impl Catalogue {
                 size,
                 proven,
                 protected,
+                expires: said.expires,
             }
         };
         self.each(now, candidate).await
@@ -177,6 +181,7 @@ impl Catalogue {
                         size: again.size,
                         proven: None,
                         protected: again.protected,
+                        said: Label::default(),
                     },
                     sight: again.clone(),
                     reading: unread,
@@ -227,6 +232,7 @@ impl Catalogue {
             size,
             proven: Proven::of(&proofs),
             protected: sight.protected,
+            said: manifest.map(|read| read.said.plain()).unwrap_or_default(),
         };
         Ok(Some(Judged {
             listed,

@@ -152,7 +152,7 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
 }
 
 /// A text that may be somebody else's, made fit to be shown.
-pub(super) fn printable(text: &str, most: usize) -> String {
+pub(in crate::backup) fn printable(text: &str, most: usize) -> String {
     let spaced = text.chars().map(|letter| match letter.is_control() {
         true => ' ',
         false => letter,

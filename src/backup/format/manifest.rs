@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Database, FormatError, Preamble, Tally, Volume, check_place, check_preamble};
-use crate::backup::{BackupId, Scope};
+use crate::backup::{BackupId, Label, Scope};
 
 const FORMAT: &str = "synapse-operator-backup";
 
@@ -49,6 +49,9 @@ pub struct Manifest {
     /// The unit that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// What an operator said of it.
+    #[serde(flatten)]
+    pub said: Label,
     /// The database in it, or that it goes with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::archive::{Kind, Member};
+use crate::backup::Label;
 
 fn id() -> BackupId {
     BackupId::parse("backup-20261121120405000678").unwrap()
@@ -44,6 +45,11 @@ fn manifest() -> Manifest {
         synapse_version: None,
         model: None,
         unit: Some("synapse/0".to_owned()),
+        said: Label {
+            label: "before the upgrade".to_owned(),
+            tags: ["prod", "weekly"].map(str::to_owned).into(),
+            ..Label::default()
+        },
         database: None,
         places: ["media".to_owned()].into_iter().collect(),
         components: BTreeMap::from([(
@@ -108,9 +114,9 @@ fn read(bytes: &[u8], id: &BackupId) -> Result<Inventory, FormatError> {
 fn manifest_reads_back_and_keeps_fields_it_does_not_know() {
     let mut written: serde_json::Value =
         serde_json::from_slice(&manifest().write().unwrap()).unwrap();
-    written["label"] = "before the upgrade".into();
+    written["weather"] = "fair".into();
     let read = Manifest::read(written.to_string().as_bytes(), &id()).unwrap();
-    assert_eq!(read.more["label"], "before the upgrade");
+    assert_eq!(read.more["weather"], "fair");
     assert_eq!(
         Manifest {
             more: serde_json::Map::new(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Surveyed;
-use crate::backup::Scope;
 use crate::backup::format::{Inventory, Manifest, State, Tally, VERSION, Volume};
 use crate::backup::preflight::Sealed;
 use crate::backup::stage::Wanted;
+use crate::backup::{Label, Scope};
 
 impl Surveyed {
     /// Takes it for a backup like any other, of the server that its owner has recognised.
@@ -52,6 +52,7 @@ impl Surveyed {
             synapse_version: None,
             model: None,
             unit: None,
+            said: Label::default(),
             database: None,
             places: places.clone(),
             components: components.clone(),

@@ -25,6 +25,8 @@ pub struct Candidate {
     pub proven: Option<Proven>,
     /// Whether somebody protects it.
     pub protected: bool,
+    /// From when on it goes, as was said when it was made.
+    pub expires: Option<Timestamp>,
 }
 
 /// What goes by age, whatever a policy keeps.
@@ -89,12 +91,14 @@ pub enum Fate {
     Surplus,
     /// It goes: it is too old.
     Old(Bound),
+    /// It goes: it was made to last until this moment.
+    Expired(Timestamp),
 }
 
 /// Why nothing goes at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Halt {
-    /// No policy and no bound.
+    /// No policy, no bound, and no backup that was made to go one day.
     NoPolicy,
     /// No finished backup of this server.
     NoBackup,
@@ -204,7 +208,8 @@ impl Candidate {
 }
 
 fn halt(rules: &Rules, candidates: &[Candidate], now: Timestamp) -> Option<Halt> {
-    if rules.policy.is_empty() && rules.bounds.is_empty() {
+    let lasting = candidates.iter().all(|backup| backup.expires.is_none());
+    if rules.policy.is_empty() && rules.bounds.is_empty() && lasting {
         return Some(Halt::NoPolicy);
     }
     let made = candidates
@@ -298,6 +303,10 @@ impl<'a> Kept<'a> {
             .filter(|_| reasons.is_empty());
         if let Some(old) = old {
             return Fate::Old(*old);
+        }
+        let expired = backup.expires.filter(|expires| *expires <= newest);
+        if let Some(expired) = expired.filter(|_| reasons.is_empty()) {
+            return Fate::Expired(expired);
         }
         if backup.is_broken() {
             reasons.push(Keep::Broken);

@@ -23,6 +23,7 @@ fn backup(at: Timestamp) -> Candidate {
         size: 1_000,
         proven: None,
         protected: false,
+        expires: None,
     }
 }
 
@@ -60,7 +61,7 @@ fn told(plan: &Plan) -> String {
     let line = |planned: &Planned| {
         let sign = match planned.fate {
             Fate::Kept(_) => "keep",
-            Fate::Surplus | Fate::Old(_) => "  go",
+            Fate::Surplus | Fate::Old(_) | Fate::Expired(_) => "  go",
         };
         let at = planned.backup.id.time().unwrap();
         format!("{sign} {}: {}", at.strftime("%a %F %H:%M"), planned.fate)
@@ -154,10 +155,33 @@ fn what_age_alone_decides_is_said_with_who_says_it() {
     keep Tue 2026-11-17 15:00: the newest that was verified in full
     keep Wed 2026-11-18 15:00: protected
       go Thu 2026-11-19 15:00: older than 2D (older-than)
-    keep Fri 2026-11-20 15:00: not old enough
-    keep Sat 2026-11-21 15:00: not old enough
+    keep Fri 2026-11-20 15:00: no rule deletes it
+    keep Sat 2026-11-21 15:00: no rule deletes it
     keep Sun 2026-11-22 15:00: the newest
     ");
+}
+
+#[test]
+fn backup_that_was_made_for_a_time_goes_when_it_is_over() {
+    let newest = time("2026-11-22T15:00:00Z");
+    let mut backups: Vec<Candidate> = (0..4)
+        .map(|day| backup(newest - (day * 24).hours()))
+        .collect();
+    for (days, backup) in [1, 5, 2, 2].into_iter().zip(&mut backups) {
+        backup.expires = Some(backup.id.time().unwrap() + (days * 24).hours());
+    }
+    backups[2].protected = true;
+    insta::assert_snapshot!(told(&plan(&rules(""), &backups)), @r"
+      go Thu 2026-11-19 15:00: was to be kept until 2026-11-21 15:00:00 UTC
+    keep Fri 2026-11-20 15:00: protected
+    keep Sat 2026-11-21 15:00: no rule deletes it
+    keep Sun 2026-11-22 15:00: the newest
+    ");
+    assert_eq!(
+        going(&plan(&rules("last=9"), &backups)).len(),
+        1,
+        "whatever a policy keeps"
+    );
 }
 
 #[test]

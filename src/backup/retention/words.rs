@@ -20,7 +20,7 @@ impl fmt::Display for Keep {
             Self::Last(number) => write!(formatter, "last={number}"),
             Self::First(unit) => formatter.write_str(unit.word()),
             Self::Within(interval) => write!(formatter, "within={interval}"),
-            Self::Young => formatter.write_str("not old enough"),
+            Self::Young => formatter.write_str("no rule deletes it"),
             Self::Halted => formatter.write_str("nothing is pruned now"),
         }
     }
@@ -34,6 +34,10 @@ impl fmt::Display for Fate {
                 formatter.write_str(&reasons.join(", "))
             }
             Self::Surplus => formatter.write_str("no rule keeps it"),
+            Self::Expired(at) => {
+                let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+                write!(formatter, "was to be kept until {at}")
+            }
             Self::Old(bound) => {
                 let Bound {
                     older_than,

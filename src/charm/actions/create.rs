@@ -2,6 +2,7 @@
 
 mod audit;
 mod copy;
+mod label;
 mod memory;
 mod plan;
 mod source;
@@ -17,8 +18,8 @@ use super::force;
 use super::ready::{CREATE, Look, Ready, Task};
 use super::{Parameters, Results, leading, led, seconds};
 use crate::backup::{
-    self, BackupId, Catalogue, Claim, Created, Creation, FailedRun, Findings, Monitor, Origin,
-    Phase, State, Watcher,
+    self, BackupId, Catalogue, Claim, Created, Creation, FailedRun, Findings, Label, Monitor,
+    Origin, Phase, State, Watcher,
 };
 use crate::charm::database::{self, Companion};
 use crate::charm::failure::{Failure, Kind};
@@ -36,13 +37,14 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let started = now();
     let claim = force::claim(parameters.text("force"), Claim::Own, CREATE)?;
     let mut look = Look::at(charm, Task::Create(claim)).await?;
+    let said = label::read(parameters, started).map_err(|wrong| look.findings.push(wrong));
     let components = parameters.text("components");
     let selection = Selection::read(charm.application(), &look.options, components);
     let selection = selection.map_err(|problems| {
         let led = problems.into_iter().map(|problem| problem.led_by(CREATE));
         look.findings.extend(led);
     });
-    let (ready, Ok(mut selection)) = (look.ready()?, selection) else {
+    let (ready, Ok(mut selection), Ok(said)) = (look.ready()?, selection, said) else {
         return Err(Failure::new(
             Kind::Fault,
             "not-ready",
@@ -75,8 +77,14 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     };
     let work = async {
         let swept = sweep::sweep(&ready.catalogue).await;
-        let created =
-            create_with(charm, &ready, &selection, (&id, started, copied), &monitor).await;
+        let created = create_with(
+            charm,
+            &ready,
+            (&selection, said),
+            (&id, started, copied),
+            &monitor,
+        )
+        .await;
         if let Err(failure) = &created {
             note(charm, &ready.catalogue, (&id, started), failure).await;
         }
@@ -174,7 +182,7 @@ fn state(state: State) -> &'static str {
 async fn create_with(
     charm: &Charm,
     ready: &Ready,
-    selection: &Selection,
+    (selection, said): (&Selection, Label),
     (id, started, copied): (&BackupId, Timestamp, u64),
     monitor: &Monitor,
 ) -> Result<Created, Failure> {
@@ -216,6 +224,7 @@ async fn create_with(
         synapse_version: charm.synapse_version().await,
         model: Some(charm.context.model_uuid.clone()),
         unit: Some(charm.context.unit.to_string()),
+        said,
         database: described,
         snapshot: copy.map(|copy| copy.made),
         places: selection.places(),

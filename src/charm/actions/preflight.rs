@@ -168,7 +168,7 @@ fn finding(code: &'static str, cause: &str, hint: impl Into<String>) -> Failure 
 }
 
 fn failed(error: RestoreError) -> Failure {
-    let known = legacy::failure(&error, RESTORE).or_else(|| super::listing::absent(&error));
+    let known = legacy::failure(&error, RESTORE).or_else(|| super::backup_id::absent(&error));
     known.unwrap_or_else(|| led(RESTORE)(error))
 }
 

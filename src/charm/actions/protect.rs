@@ -1,7 +1,7 @@
 //! `protect-backup` and `unprotect-backup`.
 
-use super::listing::{absent, chosen, reach};
-use super::{Parameters, Results, leading, led};
+use super::backup_id::{absent, chosen};
+use super::{Parameters, Results, leading, led, reach};
 use crate::backup::{BackupId, Catalogue, Claim, Protection};
 use crate::charm::failure::{Failure, Kind};
 use crate::charm::lease::owning;

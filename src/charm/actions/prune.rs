@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::listing::{RESULT_LIMIT, reach};
 use super::standing::proven;
-use super::{Parameters, Results, leading, led, seconds};
+use super::{Parameters, RESULT_LIMIT, Results, leading, led, reach, seconds};
 use crate::backup::{
     BackupId, Bound, Candidate, Catalogue, CatalogueError, Claim, Fate, Halt, Interval, Plan,
     Planned, Policy, Rules,
@@ -249,7 +248,7 @@ fn row(planned: &Planned) -> Row {
         size: backup.size,
         fate: match fate {
             Fate::Kept(_) => "keep",
-            Fate::Surplus | Fate::Old(_) => "delete",
+            Fate::Surplus | Fate::Old(_) | Fate::Expired(_) => "delete",
         },
         why: fate.to_string(),
         last_proven: backup.proven.map(proven).unwrap_or_default(),
@@ -296,6 +295,7 @@ mod tests {
             size: 3 << 30,
             proven: None,
             protected: day == 2,
+            expires: None,
         };
         (0..count).map(backup).collect()
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::backup_id::{absent, chosen};
 use super::legacy;
-use super::listing::{absent, chosen};
 use super::preflight::{Asked, Cleared, Hindered, check, volumes};
 use super::ready::{RESTORE, Task};
 use super::{Parameters, Results, leading, led, seconds};

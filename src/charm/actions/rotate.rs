@@ -1,8 +1,7 @@
 //! `rotate-passphrase`.
 
 use super::force;
-use super::listing::reach;
-use super::{Parameters, Results, leading, led, seconds};
+use super::{Parameters, Results, leading, led, reach, seconds};
 use crate::backup::{self, BackupId, Claim, Monitor, Rotated, Rotation};
 use crate::charm::failure::{self, Failure};
 use crate::charm::lease::owning;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::listing::{RESULT_LIMIT, absent, chosen, reach};
-use super::{Parameters, Results, led};
+use super::backup_id::{absent, chosen};
+use super::{Parameters, RESULT_LIMIT, Results, led, reach};
 use crate::backup::{Catalogue, Examined, Sealed};
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::passphrases::Passphrases;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::backup::{AtWork, Level, Proven, Standing};
+use crate::backup::{AtWork, Label, Level, Proven, Standing};
 
 /// The state of a backup, to somebody in this model.
 pub(super) fn state(standing: &Standing, model: &str, now: Timestamp) -> String {
@@ -49,6 +49,20 @@ pub(super) fn word(level: Level) -> &'static str {
         Level::Full => "full",
         Level::Rehearse => "rehearse",
     }
+}
+
+/// What an operator said of a backup, under the names of results; nothing of what was not said.
+pub(super) fn said(said: &Label) -> Vec<(&'static str, String)> {
+    let tags: Vec<&str> = said.tags.iter().map(String::as_str).collect();
+    let all = [
+        ("label", said.label.clone()),
+        ("tags", tags.join(" ")),
+        ("description", said.description.clone()),
+        ("expires", said.expires.map(moment).unwrap_or_default()),
+    ];
+    all.into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .collect()
 }
 
 /// A moment as listings have shown it since the Python charm.

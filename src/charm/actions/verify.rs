@@ -8,10 +8,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::backup_id::{absent, chosen};
 use super::legacy::{self, Opened};
-use super::listing::{absent, chosen, reach};
 use super::preflight::volumes;
-use super::{Parameters, Results, led, seconds};
+use super::{Parameters, Results, led, reach, seconds};
 use crate::archive::Sha256Hex;
 use crate::backup::{
     BackupId, Catalogue, Level, Monitor, Place, Proof, Scope, Sealed, Verdict, Verification,

@@ -13,7 +13,7 @@ use harness::pebble::Daemon;
 use harness::s3::{Options, Server};
 use jiff::Timestamp;
 use synapse_operator::backup::{
-    BackupId, Catalogue, Creation, Findings, Group, Holder, Lease, Monitor, Origin, Place,
+    BackupId, Catalogue, Creation, Findings, Group, Holder, Label, Lease, Monitor, Origin, Place,
     Restoration, Scope, Sealed, Service, Source, SourceRoot, Standing, Swapped, Tally, Terms,
     Verification, create, restore,
 };
@@ -210,6 +210,7 @@ impl Scene {
             synapse_version: None,
             model: None,
             unit: None,
+            said: Label::default(),
             database: None,
             snapshot: None,
             places: scope(),

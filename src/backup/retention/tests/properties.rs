@@ -58,23 +58,32 @@ fn proofs() -> impl Strategy<Value = Option<Proven>> {
     ]
 }
 
+fn begin() -> Timestamp {
+    time("2025-03-01T00:30:00Z")
+}
+
 fn shelves() -> impl Strategy<Value = Vec<Candidate>> {
     let server = prop_oneof![9 => Just(SERVER), 1 => Just("other.example")];
     let hours = 0_i64..24 * 500;
+    let expires = prop::option::weighted(0.2, 0_i64..24 * 600);
     let one = (
         hours,
         standings(),
         proofs(),
         prop::bool::weighted(0.1),
         server,
+        expires,
     );
-    let one = one.prop_map(|(hours, standing, proven, protected, server)| Candidate {
-        standing,
-        proven,
-        protected,
-        server_name: Some(server.to_owned()),
-        ..backup(time("2025-03-01T00:30:00Z") + SignedDuration::from_hours(hours))
-    });
+    let one = one.prop_map(
+        |(hours, standing, proven, protected, server, expires)| Candidate {
+            standing,
+            proven,
+            protected,
+            expires: expires.map(|hours| begin() + SignedDuration::from_hours(hours)),
+            server_name: Some(server.to_owned()),
+            ..backup(begin() + SignedDuration::from_hours(hours))
+        },
+    );
     prop::collection::vec(one, 0..60).prop_map(|mut backups| {
         backups.sort_by(|one, other| one.id.cmp(&other.id));
         backups.dedup_by(|one, other| one.id == other.id);
@@ -140,7 +149,7 @@ proptest! {
                 || matches!(newest.proven, Some(Proven::Broken(..)))
                 || newest.server_name.as_deref() != Some(SERVER)
         });
-        if doubtful || rules.shrank.is_some() || (rules.policy.is_empty() && rules.bounds.is_empty()) {
+        if doubtful || rules.shrank.is_some() || (rules.policy.is_empty() && rules.bounds.is_empty() && backups.iter().all(|backup| backup.expires.is_none())) {
             prop_assert!(plan.halted.is_some());
             prop_assert_eq!(plan.going().count(), 0);
         } else {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{LEAD, RESULT_LIMIT, bounded};
 use crate::archive::{Kind as MemberKind, Member};
 use crate::backup::{self, BackupId, Catalogue, Page, Pattern, Question};
-use crate::charm::actions::listing::absent;
+use crate::charm::actions::backup_id::absent;
 use crate::charm::actions::standing::moment;
 use crate::charm::actions::{Parameters, Results, led};
 use crate::charm::failure::{Failure, Kind};

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Inside, Known, LEAD, RESULT_LIMIT, bounded, text};
 use crate::backup::{Manifest, Verdict};
-use crate::charm::actions::standing::{moment, proven, state, word};
+use crate::charm::actions::standing::{moment, proven, said, state, word};
 use crate::charm::actions::{Results, led, seconds};
 use crate::charm::database::Companion;
 use crate::charm::failure::Failure;
@@ -37,6 +37,9 @@ pub(super) fn results(known: &Known) -> Result<Results, Failure> {
     }
     if listed.protected {
         flat.say("protected", "true");
+    }
+    for (name, text) in said(&listed.said) {
+        flat.say(name, text);
     }
     if let Some(told) = listed.proven {
         flat.say("last-proven", proven(told));

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::text::text;
 use super::{Inside, Known, facts};
 use crate::backup::{
-    BackupId, Examined, Level, Listed, Manifest, Proof, Proven, Standing, Verdict,
+    BackupId, Examined, Label, Level, Listed, Manifest, Proof, Proven, Standing, Verdict,
 };
 
 fn known(manifest: Option<serde_json::Value>, standing: Standing) -> Known {
@@ -32,6 +32,7 @@ fn known(manifest: Option<serde_json::Value>, standing: Standing) -> Known {
         size: 1234,
         proven,
         protected: false,
+        said: Label::default(),
     };
     Known {
         examined: Examined {

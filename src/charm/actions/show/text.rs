@@ -4,7 +4,7 @@ use super::{Inside, Known};
 use crate::backup::{
     Database, Examined, FailedRun, Manifest, MediaFindings, Proof, Standing, Verdict,
 };
-use crate::charm::actions::standing::{moment, proven, state, word};
+use crate::charm::actions::standing::{moment, proven, said, state, word};
 use crate::charm::report::size;
 
 /// Characters of a label.
@@ -63,6 +63,9 @@ pub(super) fn text(known: &Known) -> String {
     }
     if listed.protected {
         sheet.say("protected", "yes");
+    }
+    for (name, text) in said(&listed.said) {
+        sheet.say(name, text);
     }
     let told = listed.proven.map_or_else(|| "never".to_owned(), proven);
     sheet.say("last proven", told);
