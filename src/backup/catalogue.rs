@@ -198,11 +198,12 @@ impl Catalogue {
     ///
     /// One that is protected is not deleted.
     pub async fn delete(&self, id: &BackupId) -> Result<Deleted, CatalogueError> {
+        let mut keys = self.keys(id).await?;
+        // A listing may be older than the mark.
         if let Some(protection) = self.protection(id).await? {
             let id = id.clone();
             return Err(CatalogueError::Protected { id, protection });
         }
-        let mut keys = self.keys(id).await?;
         // A listing may be older than the backup, whose manifest names what belongs to it.
         if !keys.contains(&Self::key(id, MANIFEST))
             && let Ok(manifest) = self.manifest(id).await
@@ -273,10 +274,15 @@ impl Catalogue {
                 .await
                 .map_err(store("delete the backup"))?;
             if let Some(kept) = deletion.failed.first() {
-                return Err(CatalogueError::Undeleted {
-                    key: kept.key.clone(),
-                    code: kept.code.clone(),
-                });
+                let key = kept.key.clone();
+                let code = match self.bucket.locked_until(&key).await {
+                    Some(until) => {
+                        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                        format!("{}, locked until {until}", kept.code)
+                    }
+                    None => kept.code.clone(),
+                };
+                return Err(CatalogueError::Undeleted { key, code });
             }
         }
         Ok(deleted)

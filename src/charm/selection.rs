@@ -25,6 +25,8 @@ const WITHIN_NAMES: MatchOptions = MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
+/// The parameter with patterns for one backup.
+const EXCLUDE: &str = "exclude";
 /// The word for all of the operator's own paths.
 const EXTRA: &str = "extra";
 
@@ -41,16 +43,28 @@ pub(super) struct Selection {
     pub(super) shrink_warning: u64,
 }
 
+/// By how many percent a backup may hold less than the one before without a warning.
+pub(super) fn shrink_warning(options: &Options) -> Result<u64, String> {
+    match options.whole("backup_shrink_warning") {
+        None => Ok(SHRINK_WARNING),
+        Some(percent @ 0..=100) => Ok(percent.unsigned_abs()),
+        Some(percent) => Err(format!("{percent} is not between 0 and 100")),
+    }
+}
+
 impl Selection {
-    /// Reads the options, and the parameter `components`; gives everything that is wrong with them.
+    /// Reads the options, and the parameters `components` and `exclude`; gives everything that is wrong with them.
     pub(super) fn read(
         application: &str,
         options: &Options,
-        components: &str,
+        (components, excluded): (&str, &str),
     ) -> Result<Self, Vec<Failure>> {
         let mut problems = Vec::new();
         let mut wrong = |option: &str, problem: String| {
-            let hint = format!("correct it: juju config {application} {option}=...");
+            let hint = match option {
+                EXCLUDE => "correct it, and run the action again".to_owned(),
+                option => format!("correct it: juju config {application} {option}=..."),
+            };
             problems.push(Failure::new(
                 Kind::Operator,
                 "option-invalid",
@@ -73,10 +87,13 @@ impl Selection {
             }
         }
         let mut exclude = Vec::new();
-        for text in words(options.text("backup_exclude").unwrap_or_default()) {
-            match pattern(text) {
-                Ok(pattern) => exclude.push(pattern),
-                Err(problem) => wrong("backup_exclude", problem),
+        let always = options.text("backup_exclude").unwrap_or_default();
+        for (said_by, patterns) in [("backup_exclude", always), (EXCLUDE, excluded)] {
+            for text in words(patterns) {
+                match pattern(text) {
+                    Ok(pattern) => exclude.push(pattern),
+                    Err(problem) => wrong(said_by, problem),
+                }
             }
         }
         let size = options.text("backup_volume_size").unwrap_or(VOLUME_SIZE);
@@ -84,17 +101,10 @@ impl Selection {
             wrong("backup_volume_size", problem);
             0
         });
-        let shrink_warning = match options.whole("backup_shrink_warning") {
-            None => SHRINK_WARNING,
-            Some(percent @ 0..=100) => percent.unsigned_abs(),
-            Some(percent) => {
-                wrong(
-                    "backup_shrink_warning",
-                    format!("{percent} is not between 0 and 100"),
-                );
-                0
-            }
-        };
+        let shrink_warning = shrink_warning(options).unwrap_or_else(|problem| {
+            wrong("backup_shrink_warning", problem);
+            0
+        });
         let remote = options.flag("backup_remote_media").unwrap_or_default();
         let parts = parts(components, remote, extra).unwrap_or_else(|problem| {
             problems.push(problem);
@@ -293,7 +303,7 @@ mod tests {
     fn read(options: &str, components: &str) -> Result<Selection, Vec<Failure>> {
         let options: std::collections::BTreeMap<_, _> = serde_json::from_str(options).unwrap();
         let options = Options::from(options);
-        Selection::read("synapse", &options, components)
+        Selection::read("synapse", &options, (components, ""))
     }
 
     fn places(options: &str, components: &str) -> String {
@@ -334,6 +344,23 @@ mod tests {
         backup_volume_size: "8" is no size; write one such as 8GiB or 512MiB
         components names "data", which is none
         "#);
+    }
+
+    #[test]
+    fn patterns_of_one_backup_are_added_to_those_of_all() {
+        let read = |excluded| {
+            let options = r#"{"backup_exclude":"*.log"}"#;
+            let options: std::collections::BTreeMap<_, _> = serde_json::from_str(options).unwrap();
+            Selection::read("synapse", &Options::from(options), ("", excluded))
+        };
+        let selection = read("modules/*.pyc, *.tmp").unwrap();
+        assert_eq!(
+            selection.patterns("data"),
+            ["data/*.log", "data/modules/*.pyc", "data/*.tmp"]
+        );
+        let refused = &read("*.db").unwrap_err()[0];
+        assert!(refused.cause().starts_with("exclude: "), "{refused}");
+        assert!(!refused.to_string().contains("juju config"), "{refused}");
     }
 
     #[test]

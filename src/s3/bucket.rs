@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
@@ -186,24 +187,8 @@ impl Bucket {
         key: &str,
         manner: Manner,
     ) -> Result<Option<Object>, S3Error> {
-        let call = self
-            .client()
-            .head_object()
-            .bucket(self.name())
-            .key(self.full(key));
-        let sent = call
-            .customize()
-            .config_override(self.manner(manner, &format!("look at {key}")))
-            .send()
-            .await;
-        let answer = match sent {
-            Ok(answer) => answer,
-            Err(error) => match self.explain(&format!("look at {key}"), Some(key), &error) {
-                S3Error::NotFound { .. } => return Ok(None),
-                other => return Err(other),
-            },
-        };
-        Ok(Some(Object {
+        let answer = self.look_at(key, manner).await?;
+        Ok(answer.map(|answer| Object {
             key: key.to_owned(),
             size: answer
                 .content_length()
@@ -212,6 +197,37 @@ impl Bucket {
             etag: answer.e_tag().map(unquoted),
             modified: answer.last_modified().and_then(timestamp),
         }))
+    }
+
+    /// Until when the store's object lock keeps an object, where there is one and the store tells.
+    pub async fn locked_until(&self, key: &str) -> Option<Timestamp> {
+        let answer = self.look_at(key, Manner::Control).await.ok()??;
+        timestamp(answer.object_lock_retain_until_date()?)
+    }
+
+    async fn look_at(
+        &self,
+        key: &str,
+        manner: Manner,
+    ) -> Result<Option<HeadObjectOutput>, S3Error> {
+        let task = format!("look at {key}");
+        let call = self
+            .client()
+            .head_object()
+            .bucket(self.name())
+            .key(self.full(key));
+        let sent = call
+            .customize()
+            .config_override(self.manner(manner, &task))
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => match self.explain(&task, Some(key), &error) {
+                S3Error::NotFound { .. } => Ok(None),
+                other => Err(other),
+            },
+        }
     }
 
     /// Lists all objects whose keys begin with a prefix, page by page.

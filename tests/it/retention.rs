@@ -9,9 +9,6 @@ use serde_json::Value;
 
 const UNIT: &str = "synapse/0";
 
-/// A store's answer to a deletion that it does not make.
-const KEPT: &str = "<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code><Message>kept</Message></Error></DeleteResult>";
-
 /// A server with a place for backups.
 struct Scene {
     world: World,
@@ -263,10 +260,23 @@ fn pruning_that_is_refused_or_killed_leaves_no_half_of_a_backup_listed() {
     scene.config("backup_retention=last=1");
 
     // After the probe of the lease the store keeps the first manifest; the other backup is deleted all the same.
+    let objects = scene.world.store().objects().unwrap();
+    let manifest = |(key, _): &&(String, u64)| key.ends_with(&format!("{}/manifest.json", ids[0]));
+    let (key, _) = objects.iter().find(manifest).unwrap();
+    let lock = (
+        "x-amz-object-lock-retain-until-date",
+        "2037-01-01T00:00:00Z",
+    );
+    let lock = Effect::Header(lock.0, Some(lock.1));
+    scene
+        .store()
+        .order(Fault::on(Operation::HeadObject, lock).always());
     let refuse = Effect::Answer {
         status: 200,
         headers: Vec::new(),
-        body: KEPT.to_owned(),
+        body: format!(
+            "<DeleteResult><Error><Key>{key}</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+        ),
     };
     scene
         .store()
@@ -279,6 +289,9 @@ fn pruning_that_is_refused_or_killed_leaves_no_half_of_a_backup_listed() {
         "{}",
         failed.message
     );
+    let lock = "AccessDenied, locked until 2037-01-01 00:00:00 UTC";
+    assert!(failed.message.contains(lock), "{}", failed.message);
+    scene.store().clear_faults();
     assert_eq!(failed.result("deleted"), "1");
     assert_eq!(scene.listed().len(), 2);
 

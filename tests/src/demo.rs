@@ -3,6 +3,7 @@
 //! Every step is typed as at a real controller and checked for what it must show; the first that does not ends the story.
 
 mod recovery;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl<'a> Story<'a> {
         self.mistype_the_passphrase(&homeserver, &id)?;
         let diary = self.restore(&homeserver, &diary, &id)?;
         self.restore_by_mistake(&homeserver, &diary, &id)?;
+        self.prune()?;
         self.delete(&id)
     }
 

@@ -38,8 +38,8 @@ pub(super) async fn create(charm: &Charm, parameters: &Parameters) -> Result<Res
     let claim = force::claim(parameters.text("force"), Claim::Own, CREATE)?;
     let mut look = Look::at(charm, Task::Create(claim)).await?;
     let said = label::read(parameters, started).map_err(|wrong| look.findings.push(wrong));
-    let components = parameters.text("components");
-    let selection = Selection::read(charm.application(), &look.options, components);
+    let asked = (parameters.text("components"), parameters.text("exclude"));
+    let selection = Selection::read(charm.application(), &look.options, asked);
     let selection = selection.map_err(|problems| {
         let led = problems.into_iter().map(|problem| problem.led_by(CREATE));
         look.findings.extend(led);

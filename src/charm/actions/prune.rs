@@ -10,8 +10,7 @@ use crate::backup::{
 };
 use crate::charm::failure::{self, Failure, Kind};
 use crate::charm::lease::owning;
-use crate::charm::selection::Selection;
-use crate::charm::{Charm, bucket_relation, now, owner, report, retention, sweep};
+use crate::charm::{Charm, bucket_relation, now, owner, report, retention, selection, sweep};
 
 const LEAD: &str = "Error pruning backups.";
 const STORE_LEAD: &str = "Wrong S3 configuration on prune backups action. Check S3 integration.";
@@ -39,8 +38,9 @@ pub(super) async fn prune(charm: &Charm, parameters: &Parameters) -> Result<Resu
     }
     let older_than = older_than(parameters.text(PARAMETER))?;
     let options = charm.options().await.map_err(led(LEAD))?;
-    let limit = Selection::read(charm.application(), options, "")
-        .map_or(None, |selection| Some(selection.shrink_warning));
+    let limit = selection::shrink_warning(options);
+    let limit =
+        limit.map_err(|problem| invalid(charm, format!("backup_shrink_warning: {problem}")))?;
     let policy = retention::policy(options).map_err(|problem| invalid(charm, problem))?;
     let relation = bucket_relation::backup_relation(charm)
         .await
@@ -133,7 +133,7 @@ async fn delete(catalogue: &Catalogue, plan: &Plan) -> Deletions {
 async fn shrank(
     catalogue: &Catalogue,
     (candidates, server_name): (&[Candidate], &str),
-    limit: Option<u64>,
+    limit: u64,
 ) -> Result<Option<u64>, Failure> {
     let ours = |backup: &&Candidate| {
         use crate::backup::Standing::{Finished, FinishedWithWarnings};
@@ -145,7 +145,7 @@ async fn shrank(
         .rev()
         .filter(ours)
         .map(|backup| &backup.id);
-    let (Some(newest), Some(before), Some(limit)) = (ids.next(), ids.next(), limit) else {
+    let (Some(newest), Some(before)) = (ids.next(), ids.next()) else {
         return Ok(None);
     };
     let newest = catalogue.manifest(newest).await.map_err(led(LEAD))?;

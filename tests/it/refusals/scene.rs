@@ -14,7 +14,7 @@ use super::UNIT;
 /// What the charm may take to refuse.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What a busy machine may add to it. Asking a silent store twice would still be noticed.
-const SLACK: Duration = Duration::from_millis(1_500);
+const SLACK: Duration = Duration::from_millis(2_400);
 
 /// A server, what it must keep, and all that was told.
 pub(super) struct Scene {

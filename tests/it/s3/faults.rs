@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use harness::s3::{Effect, Fault, Operation, Server};
-use synapse_operator::s3::{Bucket, Completed, Params, PartPlan, Proxy, S3Error, Upload};
+use synapse_operator::s3::{
+    Again, Bucket, Completed, Limits, Params, PartPlan, Proxy, S3Error, Upload,
+};
 
 use super::{MIB, bucket, limits, noise, read, refusal, server, upload};
 
@@ -265,33 +267,38 @@ async fn an_upload_takes_no_more_than_its_plan_and_nothing_after_a_failure() {
 async fn a_store_that_was_reached_before_is_given_time_to_come_back() {
     let server = server();
     let databag = server.relation_data();
-    let bucket = bucket(&databag, &[]);
-    bucket.head().await.unwrap();
-    let address = server.address();
-    drop(server);
-    let returning = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        harness::s3::Server::start(harness::s3::Options {
-            port: address.port(),
-            ..Default::default()
-        })
-        .unwrap()
-    });
-    let patient = Bucket::open(
-        &Params::parse(&databag).unwrap(),
-        &Proxy::default(),
-        synapse_operator::s3::Limits {
-            control_attempts: 100,
+    let open = || {
+        let patient = Limits {
+            control_attempts: 1_000,
             ..limits()
-        },
-    );
-    // The new bucket has never been answered: it fails at once. The old one goes on.
+        };
+        Bucket::open(
+            &Params::parse(&databag).unwrap(),
+            &Proxy::default(),
+            patient,
+        )
+    };
+    let known = open();
+    known.head().await.unwrap();
+    let port = server.address().port();
+    drop(server);
+    // One that has never been answered fails at once. The other one goes on.
     assert!(matches!(
-        refusal(patient.head()).await,
+        refusal(open().head()).await,
         S3Error::Unreachable { .. }
     ));
-    let _server = returning.join().unwrap();
-    bucket.put("a", Bytes::from_static(b"x")).await.unwrap();
+    let mut again = known.retries();
+    let returning = async {
+        let thrice = |again: &Option<Again>| again.as_ref().is_some_and(|again| again.count >= 3);
+        drop(again.wait_for(thrice).await.unwrap());
+        let options = harness::s3::Options {
+            port,
+            ..Default::default()
+        };
+        harness::s3::Server::start(options).unwrap()
+    };
+    let (put, _server) = tokio::join!(known.put("a", Bytes::from_static(b"x")), returning);
+    put.unwrap();
 }
 
 #[tokio::test]

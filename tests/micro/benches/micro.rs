@@ -46,6 +46,27 @@ fn seal(bencher: Bencher<'_, '_>) {
         .bench(|| loops::seal_into(io::sink(), &NOISE).is_ok());
 }
 
+/// The same bytes as two messages on a thread each.
+#[divan::bench(sample_count = 10)]
+fn seal_two_at_once(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(BytesCount::new(BYTES))
+        .bench(|| loops::seal_two(&NOISE).is_ok());
+}
+
+/// What the Python charm's objects take besides: of media, which cannot be compressed, and of prose.
+#[divan::bench(sample_count = 10, args = ["media", "prose"])]
+fn inflate(bencher: Bencher<'_, '_>, what: &str) {
+    let data = match what {
+        "media" => NOISE.clone(),
+        _ => loops::prose(BYTES),
+    };
+    let deflated = loops::deflated(&data).unwrap_or_default();
+    bencher
+        .counter(BytesCount::new(BYTES))
+        .bench(|| loops::inflate(&deflated).is_ok());
+}
+
 /// With the derivation of the key, as every message has it.
 #[divan::bench(sample_count = 10)]
 fn open(bencher: Bencher<'_, '_>) {

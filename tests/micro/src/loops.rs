@@ -7,6 +7,9 @@ use std::sync::mpsc;
 use aes::Aes256Enc;
 use aes::cipher::{Array, Block, BlockModeEncrypt, KeyIvInit};
 use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use secrecy::SecretString;
 use sha1::{Digest, Sha1};
 use synapse_operator::openpgp::{Passphrase, open, seal};
@@ -99,6 +102,50 @@ pub fn seal_into<W: Write>(out: W, data: &[u8]) -> Result<W> {
         sealer.write_all(piece)?;
     }
     Ok(sealer.finish()?)
+}
+
+/// Seals two messages at once, a thread each: what several volumes at a time could be.
+pub fn seal_two(data: &[u8]) -> Result<()> {
+    let (one, other) = data.split_at(data.len() / 2);
+    std::thread::scope(|threads| {
+        let other = threads.spawn(|| seal_into(io::sink(), other).map(drop));
+        seal_into(io::sink(), one)?;
+        other.join().ok().context("the other panicked")?
+    })
+}
+
+/// Bytes as gpg compresses them.
+pub fn deflated(data: &[u8]) -> Result<Vec<u8>> {
+    let mut deflater = DeflateEncoder::new(Vec::new(), Compression::default());
+    deflater.write_all(data)?;
+    Ok(deflater.finish()?)
+}
+
+/// Inflates to the end; gives the length.
+pub fn inflate(deflated: &[u8]) -> Result<u64> {
+    Ok(io::copy(
+        &mut DeflateDecoder::new(deflated),
+        &mut io::sink(),
+    )?)
+}
+
+/// Lines of words, which can be compressed as a database of messages can.
+pub fn prose(length: usize) -> Vec<u8> {
+    const WORDS: [&str; 16] = [
+        "room", "message", "event", "user", "server", "media", "state", "key", "device", "thread",
+        "reply", "edit", "call", "sync", "token", "join",
+    ];
+    let mut prose = Vec::with_capacity(length + 64);
+    for (number, byte) in noise(length / 4).into_iter().enumerate() {
+        let word = WORDS[usize::from(byte & 15)];
+        prose.extend_from_slice(word.as_bytes());
+        prose.push(if byte > 240 { b'\n' } else { b' ' });
+        if byte > 250 {
+            prose.extend_from_slice(number.to_string().as_bytes());
+        }
+    }
+    prose.truncate(length);
+    prose
 }
 
 /// A sealed message.
