@@ -7,14 +7,14 @@ use crate::juju::Options;
 const RETENTION: &str = "backup_retention";
 const WEEKDAY: &str = "backup_retention_first_weekday";
 
-/// Reads the options; gives what is wrong with them, beginning with the option's name.
-pub(super) fn policy(options: &Options) -> Result<Policy, String> {
+/// Reads the options; gives the one that is wrong, and what is wrong with it.
+pub(super) fn policy(options: &Options) -> Result<Policy, (&'static str, String)> {
     let weekday = match options.text(WEEKDAY) {
         None => Weekday::default(),
-        Some(text) => Weekday::parse(text).map_err(|error| format!("{WEEKDAY}: {error}"))?,
+        Some(text) => Weekday::parse(text).map_err(|error| (WEEKDAY, error.to_string()))?,
     };
     let text = options.text(RETENTION).unwrap_or_default();
-    Policy::parse(text, weekday).map_err(|error| format!("{RETENTION}: {error}"))
+    Policy::parse(text, weekday).map_err(|error| (RETENTION, error.to_string()))
 }
 
 /// The age from which on a backup goes, as the S3 integrator says.

@@ -143,8 +143,8 @@ pub(super) fn status(
         Ok(hours) => hours,
         Err(problem) => return Status::blocked(problem),
     };
-    if let Err(problem) = retention::policy(options) {
-        return Status::blocked(problem);
+    if let Err((option, problem)) = retention::policy(options) {
+        return Status::blocked(format!("{option}: {problem}"));
     }
     let kept = standing.kept.as_ref();
     let mut told: Vec<String> = kept

@@ -39,9 +39,8 @@ pub(super) async fn prune(charm: &Charm, parameters: &Parameters) -> Result<Resu
     let older_than = older_than(parameters.text(PARAMETER))?;
     let options = charm.options().await.map_err(led(LEAD))?;
     let limit = selection::shrink_warning(options);
-    let limit =
-        limit.map_err(|problem| invalid(charm, format!("backup_shrink_warning: {problem}")))?;
-    let policy = retention::policy(options).map_err(|problem| invalid(charm, problem))?;
+    let limit = limit.map_err(|problem| invalid(charm, ("backup_shrink_warning", problem)))?;
+    let policy = retention::policy(options).map_err(|wrong| invalid(charm, wrong))?;
     let relation = bucket_relation::backup_relation(charm)
         .await
         .map_err(led(LEAD))?;
@@ -169,13 +168,13 @@ fn older_than(text: &str) -> Result<Option<Bound>, Failure> {
     })
 }
 
-fn invalid(charm: &Charm, problem: String) -> Failure {
-    let option = problem.split(':').next().unwrap_or_default().to_owned();
+fn invalid(charm: &Charm, (option, problem): (&str, String)) -> Failure {
+    let cause = format!("{option}: {problem}");
     let hint = format!(
         "correct it: juju config {} {option}=...",
         charm.application()
     );
-    Failure::new(Kind::Operator, "option-invalid", problem, hint).led_by(LEAD)
+    Failure::new(Kind::Operator, "option-invalid", cause, hint).led_by(LEAD)
 }
 
 /// The plan as a table for people and as JSON for programs; of more than Juju can carry, the newest.
