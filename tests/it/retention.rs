@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::time::{Duration, Instant};
+
 use harness::demo::Story;
 use harness::s3::{Effect, Fault, Operation, Server};
 use harness::world::{Action, World};
@@ -179,6 +181,9 @@ fn backup_is_found_by_what_was_said_of_it_and_goes_when_its_time_is_over() {
         "expires-after=1s",
     ];
     let first = scene.act(&said)["backup-id"].as_str().unwrap().to_owned();
+    let made = Instant::now();
+    let over = || Ok(made.elapsed() > Duration::from_secs(1));
+    scene.world.wait_until("its time to be over", over).unwrap();
     let second = scene.create();
     let found = |words: &[&str]| {
         let answer = scene.act(&[&["list-backups"], words].concat());
